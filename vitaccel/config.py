@@ -1,0 +1,182 @@
+"""Parameters of an accelerator: frozen, checked once, hashable; TOML or JSON in, JSON out."""
+
+import difflib
+import hashlib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+import pydantic
+from pydantic import Field
+
+from vitaccel.errors import ConfigError
+
+__all__ = ["PRESETS", "AcceleratorConfig", "Config"]
+
+
+class Config(pydantic.BaseModel):
+    """Base of every configuration: immutable, strict about types, no unknown keys."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any]) -> Self:
+        """Build from parsed TOML or JSON.
+
+        Raises
+        ------
+        ConfigError
+            Names every bad field at once, with the nearest known name for an unknown key.
+        """
+        try:
+            return cls.model_validate(dict(raw))
+        except pydantic.ValidationError as bad:
+            raise ConfigError("; ".join(cls._explain(e) for e in bad.errors())) from bad
+
+    @classmethod
+    def _explain(cls, error: Any) -> str:
+        field = ".".join(str(part) for part in error["loc"]) or cls.__name__
+        if error["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(field, cls.model_fields, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(cls.model_fields)}"
+            return f"{field} is not a parameter; {hint}"
+        if error["type"] == "value_error":  # raised by a validator of ours, already a sentence
+            return str(error["ctx"]["error"])
+        return f"{field}: {error['msg'].lower()}, not {error['input']!r}"
+
+    def digest(self) -> str:
+        """Twelve hex digits that name build folders and caches."""
+        text = self.model_dump_json()
+        return hashlib.blake2s(text.encode(), digest_size=6).hexdigest()
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a variant, checked like the original."""
+        return self.parse(self.model_dump() | changes)
+
+
+def _int(low: int, high: int, text: str) -> Any:
+    return Field(ge=low, le=high, description=text)
+
+
+class AcceleratorConfig(Config):
+    """Everything that shapes the gateware. Words are `rows` bytes; see docs/architecture.md."""
+
+    # Array. 32 rows and 8 groups bound the netlist at 32 x 256 PEs.
+    rows: Annotated[int, _int(2, 32, "array rows R = lanes of a word")] = 8
+    columns: Annotated[int, _int(2, 256, "array columns, a multiple of rows, at most 8 times")] = 8
+    pot_columns: Annotated[
+        int, _int(0, 224, "how many of the columns are power-of-two (no multiplier)")
+    ] = 0
+    weight_bits: Annotated[int, _int(2, 8, "bits of uniform weights; <= 4 packs two columns")] = 8
+    pot_bits: Annotated[int, _int(3, 5, "bits of a power-of-two weight: sign and exponent")] = 4
+    activation_bits: Annotated[int, _int(4, 8, "bits of GEMM operands that are activations")] = 8
+    log2_attention: Annotated[
+        bool, Field(description="power-of-two columns also take log2 probabilities against V")
+    ] = False
+    requant: Annotated[
+        Literal["multiplier", "shift"],
+        Field(description="scale accumulators by multiplier and shift, or by a shift alone"),
+    ] = "multiplier"
+    accumulator_rows: Annotated[
+        int, _int(16, 1024, "rows one GEMM can stream, a power of two")
+    ] = 256
+    accumulator_bits: Annotated[int, _int(20, 32, "bits of an accumulator")] = 32
+
+    # Memories, in words.
+    activation_words: Annotated[int, _int(64, 65536, "activation memory, a power of two")] = 4096
+    activation_banks: Annotated[int, _int(1, 16, "its interleaved banks, a power of two")] = 4
+    weight_words: Annotated[int, _int(64, 65536, "weight buffer, a power of two")] = 2048
+    post_words: Annotated[int, _int(4, 4096, "channel words of requantisation parameters")] = 128
+    vector_words: Annotated[int, _int(4, 1024, "channel words of LayerNorm parameters")] = 64
+    row_words: Annotated[int, _int(2, 512, "longest row of LayerNorm and softmax")] = 64
+    table_slots: Annotated[int, _int(1, 16, "activation tables and exp tables held at once")] = 2
+
+    # Surroundings.
+    axi_bytes: Annotated[Literal[4, 8, 16, 32], Field(description="AXI4 data bus")] = 8
+    burst_beats: Annotated[int, _int(1, 256, "longest AXI4 burst")] = 32
+    queue_depth: Annotated[int, _int(2, 16, "instructions queued per unit")] = 4
+
+    @pydantic.model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.columns % self.rows or self.columns > 8 * self.rows:
+            raise ValueError(
+                f"columns must be 1 to 8 times rows ({self.rows}), not {self.columns}"
+            )
+        if self.pot_columns % self.rows or self.pot_columns > self.columns - self.rows:
+            raise ValueError(
+                f"pot_columns must be a multiple of rows ({self.rows}) and leave at least one "
+                f"group of uniform columns of {self.columns}, not {self.pot_columns}"
+            )
+        if self.log2_attention and not self.pot_columns:
+            raise ValueError("log2_attention needs pot_columns; set pot_columns to at least rows")
+        for name in ("accumulator_rows", "activation_words", "activation_banks", "weight_words"):
+            value = getattr(self, name)
+            if value & (value - 1):
+                raise ValueError(f"{name} must be a power of two, not {value}")
+        return self
+
+    @property
+    def groups(self) -> int:
+        """Groups of `rows` columns: output words per tile of weights."""
+        return self.columns // self.rows
+
+    @property
+    def pot_groups(self) -> int:
+        """Groups of power-of-two columns, after the uniform ones."""
+        return self.pot_columns // self.rows
+
+    @property
+    def uniform_groups(self) -> int:
+        """Groups of uniform columns, counted as columns, packed or not."""
+        return self.groups - self.pot_groups
+
+    @property
+    def packed(self) -> bool:
+        """Whether one multiplier serves column l of groups 2g (low nibble) and 2g+1 (high)."""
+        return self.weight_bits <= 4 and self.uniform_groups % 2 == 0
+
+    @property
+    def wide_groups(self) -> int:
+        """Groups available to a stationary operand of 8 bits in uniform columns."""
+        return self.uniform_groups // 2 if self.packed else self.uniform_groups
+
+    @property
+    def multipliers(self) -> int:
+        """Multipliers in the array."""
+        return self.rows * self.rows * self.wide_groups
+
+    @property
+    def pot_tile_words(self) -> int:
+        """Words that hold the codes of one tile's power-of-two columns: two columns a word."""
+        return self.pot_columns if self.pot_bits > 4 else -(-self.pot_columns // 2)
+
+    @property
+    def weight_tile_words(self) -> int:
+        """Words of one weight tile: uniform columns first, then power-of-two columns."""
+        return self.wide_groups * self.rows + self.pot_tile_words
+
+
+PRESETS = {
+    "demo": AcceleratorConfig(
+        columns=16, pot_columns=8, log2_attention=True, accumulator_rows=32, row_words=16
+    ),
+    "w8a8": AcceleratorConfig(accumulator_rows=32, row_words=16),
+    "w6a6": AcceleratorConfig(
+        weight_bits=6, activation_bits=6, columns=16, accumulator_rows=32, row_words=16
+    ),
+    "w4a8": AcceleratorConfig(weight_bits=4, columns=16, accumulator_rows=32, row_words=16),
+    "w4a4": AcceleratorConfig(
+        rows=4, weight_bits=4, activation_bits=4, columns=8, accumulator_rows=32, row_words=32,
+        post_words=256, vector_words=128, weight_words=4096, axi_bytes=4,
+    ),
+    "shift": AcceleratorConfig(requant="shift", accumulator_rows=32, row_words=16),
+    "tiny": AcceleratorConfig(
+        rows=4, columns=4, accumulator_rows=32, row_words=32, post_words=256, vector_words=128,
+        weight_words=4096, axi_bytes=4,
+    ),
+    "mixed-12x24": AcceleratorConfig(
+        rows=12, columns=24, pot_columns=12, log2_attention=True, weight_words=4096
+    ),
+    "large-16x32": AcceleratorConfig(
+        rows=16, columns=32, activation_words=8192, weight_words=8192, axi_bytes=16
+    ),
+}

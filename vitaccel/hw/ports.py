@@ -1,0 +1,75 @@
+"""Ports that units share: words, reads and writes of on-chip memory, commands."""
+
+from collections.abc import Mapping
+
+from amaranth import signed, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from vitaccel import isa
+from vitaccel.config import AcceleratorConfig
+
+__all__ = [
+    "DRAIN_LATENCY", "DrainPort", "ReadPort", "WritePort", "command_layout", "fields_layout", "word_layout",
+]
+
+ADDRESS_BITS = 20
+DRAIN_LATENCY = 2
+
+
+def word_layout(config: AcceleratorConfig) -> data.ArrayLayout:
+    """One word of on-chip memory: `rows` lanes of 8 bits, lane 0 in the low byte."""
+    return data.ArrayLayout(unsigned(8), config.rows)
+
+
+def fields_layout(fields: Mapping[str, int]) -> data.StructLayout:
+    """Fields of `vitaccel.isa` as a structure, in the same order from bit 0."""
+    return data.StructLayout({
+        name: unsigned(width) if width > 0 else signed(-width) for name, width in fields.items()
+    })
+
+
+def command_layout(op: isa.Op) -> data.StructLayout:
+    """What a unit gets to see of an instruction: its fields, without the header."""
+    return fields_layout(isa.FIELDS[op])
+
+
+class ReadPort(wiring.Signature):
+    """Reader's side of a memory port: addresses out, words back in the same order.
+
+    ``request`` is an ordinary stream of word addresses. ``valid`` and ``data`` answer every
+    accepted request a fixed or varying number of cycles later and cannot be held back: the reader
+    asks only for what it has room for.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        super().__init__({
+            "request": Out(stream.Signature(ADDRESS_BITS)),
+            "valid": In(1),
+            "data": In(word_layout(config)),
+        })
+
+
+class WritePort(stream.Signature):
+    """Stream of (word address, word); a write has landed once taken, for every later read."""
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        super().__init__(data.StructLayout({"address": ADDRESS_BITS, "data": word_layout(config)}))
+
+
+class DrainPort(wiring.Signature):
+    """POST's side of the accumulators: wait for ``full``, read rows, give the bank back.
+
+    ``data`` is row ``address`` of the full bank, all columns, `DRAIN_LATENCY` cycles after the
+    address was driven (a new address every cycle is fine). A ``release`` pulse, at least
+    `DRAIN_LATENCY` cycles after the last address of interest, frees the bank; ``full`` then shows the
+    state of the other bank from the next cycle on.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        super().__init__({
+            "full": In(1),
+            "release": Out(1),
+            "address": Out(range(config.accumulator_rows)),
+            "data": In(data.ArrayLayout(signed(config.accumulator_bits), config.columns)),
+        })
