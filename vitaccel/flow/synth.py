@@ -1,0 +1,256 @@
+"""Synthesis, placement and routing of one component for ECP5: area, clock, critical path.
+
+The component is synthesised alone, so its cell counts are its own. For routing it stands in a
+harness: a shift register feeds every input, a register takes every output and a chain folds
+those into one pin. So the clock includes the component's own paths to and from its ports.
+"""
+
+import hashlib
+import importlib
+import json
+import re
+import statistics
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue]
+from amaranth.lib import wiring
+
+from vitaccel.config import PRESETS
+from vitaccel.errors import BuildError, ConfigError
+from vitaccel.flow import tools
+
+__all__ = ["Report", "synthesize"]
+
+TARGET_MHZ = 100  # what the placer strives for; high enough never to be satisfied early
+
+_SCRIPT = """
+read_rtlil {name}.il
+synth_ecp5 -top {name}
+tee -q -o {name}.stat.json stat -json
+design -stash bare
+read_verilog harness.v
+synth_ecp5 -top harness
+delete {name}
+design -copy-from bare {name}
+hierarchy -top harness
+flatten
+clean
+write_json harness.json
+"""
+
+_HARNESS = """
+(* blackbox *) module {name}({ports});
+endmodule
+module harness(input clk, input i, output o);
+  reg [{n_in}:0] feed;
+  wire [{n_out}:0] out;
+  reg [{n_out}:0] taken, fold;
+  always @(posedge clk) begin
+    feed <= {{feed, i}};
+    taken <= out;
+    fold <= {{fold, 1'b0}} ^ taken;
+  end
+  assign o = fold[{n_out}];
+  {name} dut({wires});
+endmodule
+"""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Area of a component by itself and its clock in the harness.
+
+    Parameters
+    ----------
+    comb
+        LUT4 + 2·CCU2C + 6·TRELLIS_DPR16X4, the half-slices it occupies.
+    ff, dsp, ram
+        Flip-flops, MULT18X18D, DP16KD.
+    fmax_mhz
+        Routed clock per seed.
+    critical_path
+        The longest path of the slowest seed, in words.
+    cells
+        Every cell type with its count.
+    """
+
+    name: str
+    comb: int
+    ff: int
+    dsp: int
+    ram: int
+    fmax_mhz: Mapping[int, float]
+    critical_path: str
+    cells: Mapping[str, int]
+
+    @property
+    def fmax_median_mhz(self) -> float:
+        """Median clock over the seeds."""
+        return statistics.median(self.fmax_mhz.values())
+
+    def as_json(self) -> dict[str, Any]:
+        """All figures as plain data, seeds as text."""
+        return asdict(self) | {
+            "fmax_mhz": {str(seed): mhz for seed, mhz in self.fmax_mhz.items()},
+            "fmax_median_mhz": self.fmax_median_mhz,
+        }
+
+
+def synthesize(
+    component: wiring.Component,
+    name: str,
+    folder: Path,
+    *,
+    speed: int = 6,
+    seeds: Sequence[int] = (1, 2, 3),
+) -> Report:
+    """Synthesise ``component`` and route it once per seed on an LFE5U-85F.
+
+    Results stay in ``folder/name``; a netlist and seed that are there already are not run again.
+
+    Raises
+    ------
+    ToolError
+        If Yosys or nextpnr is missing.
+    BuildError
+        If synthesis or routing fails, for instance because the component does not fit.
+    """
+    folder = folder / name
+    folder.mkdir(parents=True, exist_ok=True)
+    text = rtlil.convert(component, name=name, emit_src=False)
+    script = _SCRIPT.format(name=name)
+    key = hashlib.blake2s(f"{text}{script}{_HARNESS}".encode()).hexdigest()
+    if _stored(folder / "netlist.key") != key:
+        (folder / f"{name}.il").write_text(text)
+        (folder / "harness.v").write_text(_harness(text, name))
+        (folder / "synth.ys").write_text(script)
+        _run([*tools.command("yosys"), "synth.ys"], folder, "synth.log", f"{name}: synthesis")
+        (folder / "netlist.key").write_text(key)
+    cells = json.loads((folder / f"{name}.stat.json").read_text())["design"]["num_cells_by_type"]
+    routed = {seed: _route(folder, name, key, speed, seed) for seed in seeds}
+    slowest = min(routed, key=lambda seed: _fmax(routed[seed]))
+    return Report(
+        name=name,
+        comb=cells.get("LUT4", 0) + 2 * cells.get("CCU2C", 0) + 6 * cells.get("TRELLIS_DPR16X4", 0),
+        ff=cells.get("TRELLIS_FF", 0),
+        dsp=cells.get("MULT18X18D", 0),
+        ram=cells.get("DP16KD", 0),
+        fmax_mhz={seed: round(_fmax(report), 1) for seed, report in routed.items()},
+        critical_path=_words(routed[slowest]),
+        cells=cells,
+    )
+
+
+def _stored(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def _run(words: list[str], folder: Path, log: str, what: str) -> None:
+    with (folder / log).open("w") as out:
+        done = subprocess.run(words, cwd=folder, stdout=out, stderr=subprocess.STDOUT, check=False)
+    if done.returncode:
+        lines = (folder / log).read_text().splitlines()
+        why = next((line for line in lines if "ERROR" in line), lines[-1] if lines else "no output")
+        raise BuildError(f"{what} failed, see {folder / log}: {why.strip()}")
+
+
+def _harness(text: str, name: str) -> str:
+    """Wrap the ports that the RTLIL of the top module declares."""
+    top = text[text.index(f"module \\{name}\n") :]
+    top = top[: top.index("\nend\n")]
+    ports, wires, n_in, n_out = [], [], 0, 0
+    for width, way, port in re.findall(
+        r"^  wire width (\d+) +(?:signed +)?(input|output) \d+ +(?:signed +)?\\(\S+)", top, re.M
+    ):
+        size = int(width)
+        ports.append(f"{way} [{size - 1}:0] {port}")
+        if port == "clk":
+            wires.append(".clk(clk)")
+        elif way == "input":
+            wires.append(f".{port}(feed[{n_in} +: {size}])")
+            n_in += size
+        else:
+            wires.append(f".{port}(out[{n_out} +: {size}])")
+            n_out += size
+    return _HARNESS.format(
+        name=name,
+        ports=", ".join(ports),
+        wires=", ".join(wires),
+        n_in=max(n_in - 1, 0),
+        n_out=max(n_out - 1, 0),
+    )
+
+
+def _route(folder: Path, name: str, key: str, speed: int, seed: int) -> dict[str, Any]:
+    report = folder / f"speed{speed}-seed{seed}.json"
+    stamp = report.with_suffix(".key")
+    if _stored(stamp) != key:
+        words = tools.command("nextpnr-ecp5")
+        words += ["--85k", "--package", "CABGA756", "--speed", str(speed), "--seed", str(seed)]
+        words += ["--json", "harness.json", "--report", report.name, "--router", "router2"]
+        words += ["--freq", str(TARGET_MHZ), "--timing-allow-fail"]
+        _run(words, folder, f"seed{seed}.log", f"{name}: place and route, seed {seed},")
+        stamp.write_text(key)
+    return json.loads(report.read_text())
+
+
+def _fmax(report: dict[str, Any]) -> float:
+    return min(clock["achieved"] for clock in report["fmax"].values())
+
+
+def _words(report: dict[str, Any]) -> str:
+    """Say where the longest register-to-register path goes and what its time is spent on."""
+    clocked = [p["path"] for p in report["critical_paths"] if "<async>" not in (p["from"], p["to"])]
+    path = max(clocked, key=lambda hops: sum(hop["delay"] for hop in hops))
+    total = sum(hop["delay"] for hop in path)
+    routing = sum(hop["delay"] for hop in path if hop["type"] == "routing")
+    logic = [hop["from"] for hop in path if hop["type"] == "logic"]
+    carries = sum(end["port"].startswith(("FC", "COUT")) or "CCU2C" in end["cell"] for end in logic)
+    names = [_plain(hop["net"]) for hop in path if hop["type"] == "routing"]
+    through = ", ".join(dict.fromkeys(names))
+    first, last = (_plain(path[n]["from"]["cell"]) for n in (0, -1))
+    return (
+        f"{first} to {last}: {total:.1f} ns, {routing:.1f} of it routing, "
+        f"{len(logic) - carries} LUTs and {carries} carry steps; through {through}"
+    )
+
+
+def _plain(name: str) -> str:
+    """Cut a name down to the signal of the component that it came from."""
+    return re.sub(
+        r"(_(TRELLIS|LUT4|CCU2C|PFUMX|L6MUX|MULT18|DO[AB]\d|[A-Z]\d*_)|\$).*",
+        "",
+        name.removeprefix("dut."),
+    )
+
+
+def _main(
+    component: Annotated[str, typer.Argument(help="module:factory, called with a configuration")],
+    preset: Annotated[str, typer.Option(help="configuration to build it with")] = "demo",
+    seeds: Annotated[str, typer.Option(help="seeds of the placer, comma-separated")] = "1,2,3",
+    speed: Annotated[int, typer.Option(help="speed grade, 6 to 8")] = 6,
+    out: Annotated[Path, typer.Option("-o", "--out")] = Path("build/out/synth"),
+) -> None:
+    """Print area, clock and critical path of one component as JSON."""
+    module, _, attribute = component.partition(":")
+    if preset not in PRESETS:
+        raise ConfigError(f"preset must be one of {', '.join(PRESETS)}, not {preset!r}")
+    factory = getattr(importlib.import_module(module), attribute)
+    name = re.sub(r"\W", "_", attribute).lower()
+    report = synthesize(
+        factory(PRESETS[preset]),
+        name,
+        out / preset,
+        speed=speed,
+        seeds=[int(s) for s in seeds.split(",")],
+    )
+    typer.echo(json.dumps(report.as_json(), indent=1))
+
+
+if __name__ == "__main__":
+    typer.run(_main)

