@@ -10,7 +10,13 @@ from vitaccel import isa
 from vitaccel.config import AcceleratorConfig
 
 __all__ = [
-    "DRAIN_LATENCY", "DrainPort", "ReadPort", "WritePort", "command_layout", "fields_layout", "word_layout",
+    "DRAIN_LATENCY",
+    "DrainPort",
+    "ReadPort",
+    "WritePort",
+    "command_layout",
+    "fields_layout",
+    "word_layout",
 ]
 
 ADDRESS_BITS = 20
@@ -50,11 +56,11 @@ class ReadPort(wiring.Signature):
         })
 
 
-class WritePort(stream.Signature):
+def WritePort(config: AcceleratorConfig) -> stream.Signature:  # a name like ReadPort: used alike
     """Stream of (word address, word); a write has landed once taken, for every later read."""
-
-    def __init__(self, config: AcceleratorConfig) -> None:
-        super().__init__(data.StructLayout({"address": ADDRESS_BITS, "data": word_layout(config)}))
+    return stream.Signature(
+        data.StructLayout({"address": ADDRESS_BITS, "data": word_layout(config)})
+    )
 
 
 class DrainPort(wiring.Signature):
@@ -62,8 +68,8 @@ class DrainPort(wiring.Signature):
 
     ``data`` is row ``address`` of the full bank, all columns, `DRAIN_LATENCY` cycles after the
     address was driven (a new address every cycle is fine). A ``release`` pulse, at least
-    `DRAIN_LATENCY` cycles after the last address of interest, frees the bank; ``full`` then shows the
-    state of the other bank from the next cycle on.
+    `DRAIN_LATENCY` cycles after the last address of interest, frees the bank; ``full`` then shows
+    the state of the other bank from the next cycle on.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:

@@ -1,0 +1,125 @@
+"""Addresses of nested loops, one per cycle."""
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from vitaccel.hw.ports import ADDRESS_BITS
+
+__all__ = ["Walk", "step_layout", "walk_layout"]
+
+COUNT_BITS = 16
+STRIDE_BITS = 16
+
+
+def walk_layout(n_loops: int) -> data.StructLayout:
+    """Start, iterations (1 to 65535) and words per iteration of each loop, outermost first."""
+    return data.StructLayout({
+        "base": ADDRESS_BITS,
+        "counts": data.ArrayLayout(COUNT_BITS, n_loops),
+        "strides": data.ArrayLayout(STRIDE_BITS, n_loops),
+    })
+
+
+def step_layout(n_loops: int) -> data.StructLayout:
+    """One address; ``last[k]``: loop k and all loops inside it are in their last iteration."""
+    return data.StructLayout({"address": ADDRESS_BITS, "last": n_loops})
+
+
+class Walk(wiring.Component):
+    """Turn a loop nest into its addresses ``base + sum(i_k * strides_k)``, innermost loop fastest.
+
+    Parameters
+    ----------
+    n_loops
+        Loops of the nest, loop 0 outermost; `walk_layout` gives the descriptor.
+
+    Members
+    -------
+    i : In(stream of walk_layout)
+        A nest; taken with the last step of the former one.
+    o : Out(stream of step_layout)
+        Its addresses. ``last[0]`` marks the end of the walk, ``last[n_loops - 1]`` the end of each
+        run of the innermost loop.
+
+    Timing
+    ------
+    First address 1 cycle after the descriptor, then one per cycle, also across descriptors.
+    Payload and valid of `o` are registers; combinational path from ``o.ready`` to ``i.ready``.
+
+    Numerics
+    --------
+    Addresses wrap at 2**20. Every address follows a smaller one of the same walk by at most one
+    16-bit stride, so the first one past a memory of up to 2**16 words is seen there as it is:
+    wrapping cannot hide an illegal walk.
+    """
+
+    i: stream.Interface
+    o: stream.Interface
+
+    LATENCY = 1
+
+    def __init__(self, n_loops: int) -> None:
+        self.n_loops = n_loops
+        super().__init__({
+            "i": In(stream.Signature(walk_layout(n_loops))),
+            "o": Out(stream.Signature(step_layout(n_loops))),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        ends = Signal(self.n_loops)  # loop k is in its last iteration
+        take = Signal()
+        step = Signal()
+        final = Signal()
+        m.d.comb += [
+            final.eq(ends.all()),
+            self.i.ready.eq(~self.o.valid | (self.o.ready & final)),
+            take.eq(self.i.valid & self.i.ready),
+            step.eq(self.o.valid & self.o.ready),
+            self.o.p.last.eq(Cat(ends[k:].all() for k in range(self.n_loops))),
+        ]
+        with m.If(take | step):
+            m.d.sync += self.o.valid.eq(take | ~final)
+
+        following = self.i.p.base  # where loop k starts next: past the walk's end, the next walk
+        for k in range(self.n_loops):
+            moves = Signal(name=f"moves_{k}")
+            m.d.comb += moves.eq(step & ends[k + 1 :].all())
+            self._count(m, k, ends[k], take, moves)
+            following = self._address(m, k, ends[k], take, moves, following)
+        return m
+
+    def _count(self, m: Module, k: int, end: Signal, take: Signal, moves: Signal) -> None:
+        """Iterations of loop k that are left, this one included."""
+        count = Signal(COUNT_BITS, name=f"count_{k}")
+        single = Signal(name=f"single_{k}")
+        left = Signal(COUNT_BITS, name=f"left_{k}")
+        given = self.i.p.counts[k]
+        with m.If(take):
+            m.d.sync += [
+                count.eq(given),
+                single.eq(given == 1),
+                left.eq(given),
+                end.eq(given == 1),
+            ]
+        with m.Elif(moves):
+            m.d.sync += [
+                left.eq(Mux(end, count, left - 1)),
+                end.eq(Mux(end, single, left == 2)),
+            ]
+
+    def _address(
+        self, m: Module, k: int, end: Signal, take: Signal, moves: Signal, outer: Signal
+    ) -> Signal:
+        """Address at which this iteration of loop k began; return that of the next one."""
+        last_loop = k == self.n_loops - 1
+        start = self.o.p.address if last_loop else Signal(ADDRESS_BITS, name=f"start_{k}")
+        stride = Signal(STRIDE_BITS, name=f"stride_{k}")
+        following = Signal(ADDRESS_BITS, name=f"following_{k}")
+        m.d.comb += following.eq(Mux(take | end, outer, start + stride))
+        with m.If(take | moves):
+            m.d.sync += start.eq(following)
+        with m.If(take):
+            m.d.sync += stride.eq(self.i.p.strides[k])
+        return following
