@@ -6,8 +6,19 @@ from typing import Literal
 from torch import Tensor
 
 __all__ = [
-    "Add", "Concat", "Constant", "Gelu", "Input", "Layer", "LayerNorm", "Linear", "MatMul",
-    "Network", "Patches", "Slice", "Softmax",
+    "Add",
+    "Concat",
+    "Constant",
+    "Gelu",
+    "Input",
+    "Layer",
+    "LayerNorm",
+    "Linear",
+    "MatMul",
+    "Network",
+    "Patches",
+    "Slice",
+    "Softmax",
 ]
 
 
@@ -18,6 +29,34 @@ class Layer:
     name: str
     shape: tuple[int, ...]
 
+    @property
+    def operands(self) -> tuple[str, ...]:
+        """Names of the layers whose tensors this one reads."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Unary(Layer):
+    """Base of layers with one operand."""
+
+    x: str
+
+    @property
+    def operands(self) -> tuple[str, ...]:
+        return (self.x,)
+
+
+@dataclass(frozen=True)
+class Binary(Layer):
+    """Base of layers with two operands."""
+
+    a: str
+    b: str
+
+    @property
+    def operands(self) -> tuple[str, ...]:
+        return (self.a, self.b)
+
 
 @dataclass(frozen=True)
 class Input(Layer):
@@ -25,10 +64,9 @@ class Input(Layer):
 
 
 @dataclass(frozen=True)
-class Patches(Layer):
+class Patches(Unary):
     """Image to ``[n_patches, channels * size * size]``, elements in the order (channel, y, x)."""
 
-    x: str
     size: int
 
 
@@ -38,56 +76,45 @@ class Constant(Layer):
 
 
 @dataclass(frozen=True)
-class Linear(Layer):
+class Linear(Unary):
     """``x @ weight.T + bias`` with ``params[name + ".weight"]`` ``[out, in]`` and ``".bias"``."""
-
-    x: str
 
 
 @dataclass(frozen=True)
-class Gelu(Layer):
+class Gelu(Unary):
     """GELU of ``x``, exact (erf) or by tanh."""
 
-    x: str
     approximate: Literal["none", "tanh"] = "none"
 
 
 @dataclass(frozen=True)
-class Add(Layer):
+class Add(Binary):
     """``a + b``, same shape."""
-
-    a: str
-    b: str
 
 
 @dataclass(frozen=True)
-class LayerNorm(Layer):
+class LayerNorm(Unary):
     """Over channels, with ``params[name + ".weight"]`` and ``".bias"`` ``[channels]``."""
 
-    x: str
     eps: float
 
 
 @dataclass(frozen=True)
-class MatMul(Layer):
-    """Per head: ``scale * a @ b.T`` (``transpose_b``) or ``a @ b``.
+class MatMul(Binary):
+    """Per head: ``scale * a @ b.T`` (``transpose_b``) or ``scale * a @ b``.
 
     With ``transpose_b``: a, b ``[tokens, heads * dim]`` to ``[heads, tokens, tokens]``; without:
     a ``[heads, tokens, tokens]``, b ``[tokens, heads * dim]`` to ``[tokens, heads * dim]``.
     """
 
-    a: str
-    b: str
     heads: int
     transpose_b: bool
     scale: float = 1.0
 
 
 @dataclass(frozen=True)
-class Softmax(Layer):
+class Softmax(Unary):
     """Over the last axis of ``[heads, tokens, tokens]``."""
-
-    x: str
 
 
 @dataclass(frozen=True)
@@ -96,12 +123,15 @@ class Concat(Layer):
 
     parts: tuple[str, ...]
 
+    @property
+    def operands(self) -> tuple[str, ...]:
+        return self.parts
+
 
 @dataclass(frozen=True)
-class Slice(Layer):
-    """``start`` to ``stop`` along tokens (axis 0) or channels (axis 1) of ``[tokens, channels]``."""
+class Slice(Unary):
+    """``start`` to ``stop`` along tokens (axis 0) or channels (axis 1) of ``x``."""
 
-    x: str
     axis: Literal[0, 1]
     start: int
     stop: int

@@ -1,0 +1,112 @@
+"""Run a float `Network`, every tensor of it, and judge logits."""
+
+from collections.abc import Callable
+from functools import singledispatch
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from golden import network as net
+
+__all__ = ["accuracy", "run_float"]
+
+Read = Callable[[str], Tensor]  # tensor by name
+
+
+@torch.no_grad()
+def run_float(network: net.Network, images: Tensor) -> dict[str, Tensor]:
+    """Execute the network on float images ``[n, channels, height, width]``.
+
+    Returns
+    -------
+    dict[str, Tensor]
+        Tensor of every layer by its name, ``[n, *layer.shape]``, in the order of the layers.
+    """
+    tensors: dict[str, Tensor] = {}
+    for layer in network.layers:
+        if isinstance(layer, net.Input):
+            value = images
+        else:
+            value = _compute(layer, tensors.__getitem__, network.params.__getitem__)
+        tensors[layer.name] = value.expand(len(images), *layer.shape)
+    return tensors
+
+
+def accuracy(logits: Tensor, labels: Tensor) -> float:
+    """Share of images whose greatest logit is their label's, 0 to 1.
+
+    Parameters
+    ----------
+    logits
+        Any number type, ``[n, classes]`` or ``[n, 1, classes]``; of equal ones the first counts.
+    labels
+        Integers ``[n]``.
+    """
+    return (logits.flatten(1).argmax(-1) == labels).double().mean().item()
+
+
+def _heads(x: Tensor, heads: int) -> Tensor:
+    """Tokens ``[n, tokens, heads * dim]`` by head: ``[n, heads, tokens, dim]``."""
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+@singledispatch
+def _compute(layer: net.Layer, x: Read, params: Read) -> Tensor:
+    raise TypeError(f"unknown layer {layer!r}")
+
+
+@_compute.register
+def _(layer: net.Patches, x: Read, params: Read) -> Tensor:
+    return functional.unfold(x(layer.x), layer.size, stride=layer.size).transpose(1, 2)
+
+
+@_compute.register
+def _(layer: net.Constant, x: Read, params: Read) -> Tensor:
+    return params(layer.name)
+
+
+@_compute.register
+def _(layer: net.Linear, x: Read, params: Read) -> Tensor:
+    return functional.linear(
+        x(layer.x), params(f"{layer.name}.weight"), params(f"{layer.name}.bias")
+    )
+
+
+@_compute.register
+def _(layer: net.Gelu, x: Read, params: Read) -> Tensor:
+    return functional.gelu(x(layer.x), approximate=layer.approximate)
+
+
+@_compute.register
+def _(layer: net.Add, x: Read, params: Read) -> Tensor:
+    return x(layer.a) + x(layer.b)
+
+
+@_compute.register
+def _(layer: net.LayerNorm, x: Read, params: Read) -> Tensor:
+    weight, bias = params(f"{layer.name}.weight"), params(f"{layer.name}.bias")
+    return functional.layer_norm(x(layer.x), weight.shape, weight, bias, layer.eps)
+
+
+@_compute.register
+def _(layer: net.MatMul, x: Read, params: Read) -> Tensor:
+    right = _heads(x(layer.b), layer.heads)  # [n, heads, tokens, dim]
+    if layer.transpose_b:
+        return layer.scale * _heads(x(layer.a), layer.heads) @ right.transpose(-1, -2)
+    return (layer.scale * x(layer.a) @ right).transpose(1, 2).flatten(2)
+
+
+@_compute.register
+def _(layer: net.Softmax, x: Read, params: Read) -> Tensor:
+    return x(layer.x).softmax(-1)
+
+
+@_compute.register
+def _(layer: net.Concat, x: Read, params: Read) -> Tensor:
+    return torch.cat([x(part) for part in layer.parts], dim=1)
+
+
+@_compute.register
+def _(layer: net.Slice, x: Read, params: Read) -> Tensor:
+    return x(layer.x).narrow(layer.axis + 1, layer.start, layer.stop - layer.start)

@@ -1,0 +1,147 @@
+"""Vision transformer in one file, with timm's parameter names."""
+
+from typing import Annotated
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vitaccel.config import Config
+
+__all__ = ["Architecture", "VisionTransformer"]
+
+Count = Annotated[int, Field(ge=1, le=1 << 16)]
+
+
+class Architecture(Config):
+    """Sizes of a `VisionTransformer`; lengths in pixels, widths in channels."""
+
+    image_size: Count
+    channels: Count
+    patch_size: Count
+    dim: Count
+    depth: Count
+    heads: Count
+    mlp_ratio: Annotated[float, Field(gt=0, le=16)] = 4.0
+    classes: Count
+
+    @model_validator(mode="after")
+    def _agree(self) -> "Architecture":
+        if self.image_size % self.patch_size:
+            raise ValueError(
+                f"patch_size must divide image_size ({self.image_size}), not {self.patch_size}"
+            )
+        if self.dim % self.heads:
+            raise ValueError(f"heads must divide dim ({self.dim}), not {self.heads}")
+        return self
+
+    @property
+    def patches(self) -> int:
+        """Patches of an image, without the class token."""
+        return (self.image_size // self.patch_size) ** 2
+
+    @property
+    def hidden(self) -> int:
+        """Channels between the two layers of an MLP."""
+        return int(self.dim * self.mlp_ratio)
+
+
+class PatchEmbedding(nn.Module):
+    """Patches to tokens: a convolution whose kernel is its stride."""
+
+    def __init__(self, arch: Architecture) -> None:
+        super().__init__()
+        size = arch.patch_size
+        self.proj = nn.Conv2d(arch.channels, arch.dim, kernel_size=size, stride=size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.proj(x).flatten(2).transpose(1, 2)  # [n, patches, dim]
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention with query, key and value in one linear layer."""
+
+    def __init__(self, arch: Architecture) -> None:
+        super().__init__()
+        self.heads = arch.heads
+        self.qkv = nn.Linear(arch.dim, 3 * arch.dim)
+        self.proj = nn.Linear(arch.dim, arch.dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, tokens, dim = x.shape
+        qkv = self.qkv(x).reshape(n, tokens, 3, self.heads, dim // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each [n, heads, tokens, head_dim]
+        x = functional.scaled_dot_product_attention(q, k, v)
+        return self.proj(x.transpose(1, 2).reshape(n, tokens, dim))
+
+
+class Mlp(nn.Module):
+    """Two linear layers with an exact GELU between them."""
+
+    def __init__(self, arch: Architecture) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(arch.dim, arch.hidden)
+        self.act = nn.GELU()
+        self.fc2 = nn.Linear(arch.hidden, arch.dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(self.act(self.fc1(x)))
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block: attention, then MLP, each with a residual."""
+
+    def __init__(self, arch: Architecture) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(arch.dim, eps=1e-6)
+        self.attn = Attention(arch)
+        self.norm2 = nn.LayerNorm(arch.dim, eps=1e-6)
+        self.mlp = Mlp(arch)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attn(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class VisionTransformer(nn.Module):
+    """ViT classifier on the class token.
+
+    Computes logits ``[n, classes]`` from images ``[n, channels, image_size, image_size]``.
+
+    Parameters
+    ----------
+    arch
+        Sizes, see `Architecture`.
+
+    Source
+    ------
+    An Image is Worth 16x16 Words, arXiv:2010.11929, section 3.1; names and the LayerNorm eps of
+    1e-6 as in timm's ``vision_transformer.py``, so that its checkpoints load.
+    """
+
+    def __init__(self, arch: Architecture) -> None:
+        super().__init__()
+        self.arch = arch
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, arch.dim))
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + arch.patches, arch.dim))
+        self.patch_embed = PatchEmbedding(arch)
+        self.blocks = nn.Sequential(*(Block(arch) for _ in range(arch.depth)))
+        self.norm = nn.LayerNorm(arch.dim, eps=1e-6)
+        self.head = nn.Linear(arch.dim, arch.classes)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Xavier for weights, zeros for biases; small normals for tokens and positions."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+        nn.init.trunc_normal_(self.cls_token, std=0.02)
+        nn.init.trunc_normal_(self.pos_embed, std=0.02)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patch_embed(x)
+        x = torch.cat((self.cls_token.expand(x.shape[0], -1, -1), x), dim=1)
+        x = self.norm(self.blocks(x + self.pos_embed))  # [n, 1 + patches, dim]
+        return self.head(x[:, 0])
