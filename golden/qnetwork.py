@@ -9,8 +9,18 @@ from torch import Tensor
 from vitaccel.config import Config
 
 __all__ = [
-    "QConcat", "QConstant", "QInput", "QLayer", "QLayerNorm", "QLinear", "QMatMul", "QNetwork",
-    "QPatches", "QSlice", "QSoftmax", "QTensor",
+    "QConcat",
+    "QConstant",
+    "QInput",
+    "QLayer",
+    "QLayerNorm",
+    "QLinear",
+    "QMatMul",
+    "QNetwork",
+    "QPatches",
+    "QSlice",
+    "QSoftmax",
+    "QTensor",
 ]
 
 VERSION = 1

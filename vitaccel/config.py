@@ -76,9 +76,9 @@ class AcceleratorConfig(Config):
         Literal["multiplier", "shift"],
         Field(description="scale accumulators by multiplier and shift, or by a shift alone"),
     ] = "multiplier"
-    accumulator_rows: Annotated[
-        int, _int(16, 1024, "rows one GEMM can stream, a power of two")
-    ] = 256
+    accumulator_rows: Annotated[int, _int(16, 1024, "rows one GEMM can stream, a power of two")] = (
+        256
+    )
     accumulator_bits: Annotated[int, _int(20, 32, "bits of an accumulator")] = 32
 
     # Memories, in words.
@@ -98,9 +98,7 @@ class AcceleratorConfig(Config):
     @pydantic.model_validator(mode="after")
     def _agree(self) -> Self:
         if self.columns % self.rows or self.columns > 8 * self.rows:
-            raise ValueError(
-                f"columns must be 1 to 8 times rows ({self.rows}), not {self.columns}"
-            )
+            raise ValueError(f"columns must be 1 to 8 times rows ({self.rows}), not {self.columns}")
         if self.pot_columns % self.rows or self.pot_columns > self.columns - self.rows:
             raise ValueError(
                 f"pot_columns must be a multiple of rows ({self.rows}) and leave at least one "
@@ -165,13 +163,27 @@ PRESETS = {
     ),
     "w4a8": AcceleratorConfig(weight_bits=4, columns=16, accumulator_rows=32, row_words=16),
     "w4a4": AcceleratorConfig(
-        rows=4, weight_bits=4, activation_bits=4, columns=8, accumulator_rows=32, row_words=32,
-        post_words=256, vector_words=128, weight_words=4096, axi_bytes=4,
+        rows=4,
+        weight_bits=4,
+        activation_bits=4,
+        columns=8,
+        accumulator_rows=32,
+        row_words=32,
+        post_words=256,
+        vector_words=128,
+        weight_words=4096,
+        axi_bytes=4,
     ),
     "shift": AcceleratorConfig(requant="shift", accumulator_rows=32, row_words=16),
     "tiny": AcceleratorConfig(
-        rows=4, columns=4, accumulator_rows=32, row_words=32, post_words=256, vector_words=128,
-        weight_words=4096, axi_bytes=4,
+        rows=4,
+        columns=4,
+        accumulator_rows=32,
+        row_words=32,
+        post_words=256,
+        vector_words=128,
+        weight_words=4096,
+        axi_bytes=4,
     ),
     "mixed-12x24": AcceleratorConfig(
         rows=12, columns=24, pot_columns=12, log2_attention=True, weight_words=4096

@@ -9,7 +9,18 @@ from collections.abc import Mapping
 from enum import IntEnum
 from types import MappingProxyType
 
-__all__ = ["BYTES", "FIELDS", "HEADER", "UNIT_OF", "Columns", "Op", "Space", "Stationary", "Status", "Unit"]
+__all__ = [
+    "BYTES",
+    "FIELDS",
+    "HEADER",
+    "UNIT_OF",
+    "Columns",
+    "Op",
+    "Space",
+    "Stationary",
+    "Status",
+    "Unit",
+]
 
 BYTES = 32
 
@@ -157,16 +168,22 @@ FIELDS: Mapping[Op, Fields] = MappingProxyType({
         "table": 4,  # slot of TABLE
         "wide": 1,  # value = low column + 16 * high column of a packed pair
     }),
-    Op.NORM: MappingProxyType(_VECTOR | {
-        "mean_mul": 17,
-        "mean_shift": 6,
-        "scale_shift": 6,  # 25 - ceil(log2(length))
-        "post_shift": 6,
-        "low": -9,
-        "high": -9,
-    }),
-    Op.SOFTMAX: MappingProxyType(_VECTOR | {
-        "log2": 1,
-        "bits": 4,  # table softmax: probabilities in units of 2**-bits
-    }),
+    Op.NORM: MappingProxyType(
+        _VECTOR
+        | {
+            "mean_mul": 17,
+            "mean_shift": 6,
+            "scale_shift": 6,  # 25 - ceil(log2(length))
+            "post_shift": 6,
+            "low": -9,
+            "high": -9,
+        }
+    ),
+    Op.SOFTMAX: MappingProxyType(
+        _VECTOR
+        | {
+            "log2": 1,
+            "bits": 4,  # table softmax: probabilities in units of 2**-bits
+        }
+    ),
 })

@@ -1,0 +1,194 @@
+"""Order and place: parameters resident or streamed, loads hoisted, activation memory shared."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vitaccel import isa
+from vitaccel.compile.instruction import Buffer, Instruction, View
+from vitaccel.compile.lower import Lowering, Step
+from vitaccel.config import AcceleratorConfig
+from vitaccel.errors import ConfigError
+
+__all__ = ["Arrangement", "arrange"]
+
+LOOKAHEAD = 10  # instructions by which a load is issued early: about two layers
+
+
+@dataclass
+class Arrangement:
+    """``setup`` runs once (resident parameters), ``main`` once per image; ``data`` of each LOAD."""
+
+    setup: list[Instruction] = field(default_factory=list)
+    main: list[Instruction] = field(default_factory=list)
+    data: dict[Instruction, np.ndarray] = field(default_factory=dict)
+    resident: dict[str, int] = field(default_factory=dict)  # space -> words used
+
+
+def capacities(config: AcceleratorConfig) -> Mapping[isa.Space, tuple[int, str]]:
+    """Words of each parameter memory and the configuration field that sets it."""
+    return {
+        isa.Space.WEIGHT: (config.weight_words, "weight_words"),
+        isa.Space.POST_PARAM: (config.post_words, "post_words"),
+        isa.Space.VECTOR_PARAM: (config.vector_words, "vector_words"),
+        isa.Space.TABLE: (config.table_slots, "table_slots"),
+        isa.Space.EXP: (config.table_slots, "table_slots"),
+    }
+
+
+@dataclass
+class _Ring:
+    """Buffers of one streamed memory, allocated in the order of use, reused once read."""
+
+    capacity: int
+    name: str
+    pending: list[Buffer]
+    first_use: dict[Buffer, int]
+    last_use: dict[Buffer, int]
+    head: int = 0
+    live: list[Buffer] = field(default_factory=list)
+
+    def take(self, now: int) -> Buffer | None:
+        """Place the next pending buffer if nothing still to be issued uses its words."""
+        buffer = self.pending[0]
+        start = self.head if self.head + buffer.size <= self.capacity else 0
+        buffer.address = start
+        blockers = [
+            b for b in self.live if b.address < start + buffer.size and start < b.address + b.size
+        ]
+        if buffer.size > self.capacity or any(self.last_use[b] >= now for b in blockers):
+            return None
+        self.live = [b for b in self.live if b not in blockers] + [buffer]
+        self.head = start + buffer.size
+        return self.pending.pop(0)
+
+
+def arrange(lowering: Lowering, config: AcceleratorConfig) -> Arrangement:
+    """Decide residency, hoist loads, place every buffer.
+
+    Raises
+    ------
+    ConfigError
+        If a layer does not fit a memory: names it, what it needs, and the field to raise.
+    """
+    result = Arrangement(data=dict(lowering.constants))
+    rings = []
+    for space, (capacity, name) in capacities(config).items():
+        ring = _usage(lowering.steps, space, capacity, name)
+        if sum(buffer.size for buffer in ring.pending) <= capacity:
+            _settle(ring, lowering, result)
+        else:
+            rings.append(ring)
+    _hoist(lowering, rings, result)
+    _place_activations(result.main, config)
+    halt = Instruction(isa.Op.HALT, "")
+    if result.setup:
+        result.setup.append(halt)
+    result.main.append(halt)
+    return result
+
+
+def _usage(steps: Sequence[Step], space: isa.Space, capacity: int, name: str) -> _Ring:
+    first: dict[Buffer, int] = {}
+    last: dict[Buffer, int] = {}
+    for n, step in enumerate(steps):
+        for buffer in step.needs:
+            if buffer.space == space:
+                first.setdefault(buffer, n)
+                last[buffer] = n
+    return _Ring(capacity, name, list(first), first, last)
+
+
+def _settle(ring: _Ring, lowering: Lowering, result: Arrangement) -> None:
+    address = 0
+    for buffer in ring.pending:
+        buffer.address = address
+        address += buffer.size
+        result.setup.append(_load(buffer, lowering.payloads[buffer], result))
+    result.resident[ring.name] = address
+
+
+def _load(buffer: Buffer, data: np.ndarray, result: Arrangement) -> Instruction:
+    """LOAD of a parameter buffer; data ``[words, planes, R]`` or ``[.., words, R]``."""
+    planes = buffer.space in (isa.Space.POST_PARAM, isa.Space.VECTOR_PARAM)
+    rows = data.reshape(
+        -1, data.shape[-2] if planes else data.size // data.shape[-1], data.shape[-1]
+    )
+    stride = {isa.Space.POST_PARAM: 16, isa.Space.VECTOR_PARAM: 8}.get(buffer.space, 0)
+    load = Instruction(
+        isa.Op.LOAD,
+        buffer.name,
+        {
+            "local_stride": stride,
+            "n_rows": rows.shape[0],
+            "n_words": rows.shape[1],
+            "space": int(buffer.space),
+        },
+        {"local": View.whole(buffer)},
+        writes=(View.whole(buffer),),
+    )
+    result.data[load] = rows
+    return load
+
+
+def _hoist(lowering: Lowering, rings: list[_Ring], result: Arrangement) -> None:
+    for now, step in enumerate(lowering.steps):
+        for ring in rings:
+            while ring.pending and ring.first_use[ring.pending[0]] <= now + LOOKAHEAD:
+                wanted = ring.pending[0]
+                buffer = ring.take(now)
+                if buffer is None:
+                    if ring.first_use[wanted] <= now:
+                        raise ConfigError(
+                            f"layer {wanted.name} needs {wanted.size} words beside those in use, "
+                            f"but {ring.name} is {ring.capacity}; set {ring.name} to at least "
+                            f"{_power_of_two(2 * wanted.size)}"
+                        )
+                    break
+                result.main.append(_load(buffer, lowering.payloads[buffer], result))
+        result.main.append(step.instruction)
+
+
+def _power_of_two(value: int) -> int:
+    return 1 << (value - 1).bit_length()
+
+
+def _place_activations(main: Sequence[Instruction], config: AcceleratorConfig) -> None:
+    """First fit by lifetime; memory is left to rest after use as long as there is enough.
+
+    Reusing words at once would make their next writer wait for their last reader.
+    """
+    span: dict[Buffer, list[int]] = {}
+    for n, instruction in enumerate(main):
+        for view in (*instruction.reads, *instruction.writes):
+            if view.buffer.space == isa.Space.ACTIVATION:
+                span.setdefault(view.buffer, [n, n])[1] = n
+    for rest in (64, 16, 4, 0):
+        peak = _first_fit(span, rest)
+        if peak <= config.activation_words:
+            return
+    biggest = max(span, key=lambda buffer: buffer.size)
+    raise ConfigError(
+        f"activations need {peak} words (largest: layer {biggest.name}, {biggest.size}), but "
+        f"activation_words is {config.activation_words}; set it to at least {_power_of_two(peak)}"
+    )
+
+
+def _first_fit(span: Mapping[Buffer, list[int]], rest: int) -> int:
+    placed: list[Buffer] = []
+    peak = 0
+    for buffer in sorted(span, key=lambda b: span[b][0]):
+        first, last = span[buffer][0], span[buffer][1] + rest
+        rivals = sorted(
+            (b for b in placed if span[b][0] <= last and first <= span[b][1] + rest),
+            key=lambda b: b.address,
+        )
+        buffer.address = 0
+        for rival in rivals:
+            if buffer.address + buffer.size <= rival.address:
+                break
+            buffer.address = max(buffer.address, rival.address + rival.size)
+        placed.append(buffer)
+        peak = max(peak, buffer.address + buffer.size)
+    return peak

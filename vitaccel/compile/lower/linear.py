@@ -1,0 +1,91 @@
+"""Linear layers: weights stand still, tokens stream."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from golden.qnetwork import QLinear
+from vitaccel import isa
+from vitaccel.compile import pack
+from vitaccel.compile.instruction import Buffer, View
+from vitaccel.compile.lower.state import Lowering, Post, Step, Stored
+
+__all__ = ["linear"]
+
+
+def linear(low: Lowering, layer: QLinear) -> None:
+    """In chunks of tiles that leave half of the weight buffer for the next chunk's loading."""
+    (x,) = low.stored[layer.x]
+    channels = low.layouts[layer.name]
+    packed, planes = _pack(low, layer, x.channels, channels)
+    out = low.new(layer.name, layer.out, len(channels) // low.config.rows)
+    low.stored[layer.name] = [Stored(out, channels)]
+
+    n_tiles, k_tiles, words, rows = packed.tiles.shape
+    chunk = max(1, low.config.weight_words // 2 // (k_tiles * words))
+    fields, table = _post_fields(low, layer, packed), _table(low, layer)
+    for first in range(0, n_tiles, chunk):
+        tiles = packed.tiles[first : first + chunk]
+        weights = low.parameter(isa.Space.WEIGHT, layer.name, tiles.reshape(-1, rows))
+        word = first * packed.tile_words
+        span = min(len(tiles) * packed.tile_words, out.words - word)
+        param = low.parameter(isa.Space.POST_PARAM, layer.name, planes[word : word + span])
+        post = Post(fields, param, table)
+        blocks = zip(low.row_blocks(x.view), low.row_blocks(out), strict=True)
+        for block, result in blocks:
+            shape = {"k_tiles": k_tiles, "n_tiles": len(tiles), "columns": int(packed.columns)}
+            gemm = low.gemm(layer, layer.x, block, shape | {"source": int(isa.Stationary.WEIGHT)})
+            gemm.places["stationary"] = View.whole(weights)
+            gemm.reads += (View.whole(weights),)
+            low.emit(Step(gemm, (weights,)))
+            target = View(result.buffer, result.row, result.rows, result.word + word, span)
+            residual = _residual(low, layer, result.row - out.row, result.rows, word, span)
+            low.emit_post(layer, replace(post, residual=residual), target)
+
+
+def _pack(
+    low: Lowering, layer: QLinear, inputs: np.ndarray, outputs: np.ndarray
+) -> tuple[pack.Packed, np.ndarray]:
+    """Weights and requantisation parameters in the layouts of input and output."""
+
+    def per_channel(suffix: str) -> np.ndarray:
+        return np.where(outputs >= 0, low.tensor(layer, suffix)[outputs], 0)
+
+    weight = low.tensor(layer, "weight")
+    weight = np.where(inputs >= 0, weight[:, inputs], 0)
+    weight = np.where(outputs[:, None] >= 0, weight[outputs], 0)
+    pot = per_channel("pot").astype(bool)
+    packed = pack.pack_weights(weight, pot, low.config, layer.name)
+    residual_mul = per_channel("residual_mul") if layer.residual else np.zeros_like(outputs)
+    columns = pack.Channels(per_channel("bias"), per_channel("mul"), residual_mul, packed.select)
+    return packed, pack.pack_post(columns, low.config, layer.name)
+
+
+def _post_fields(low: Lowering, layer: QLinear, packed: pack.Packed) -> dict[str, int]:
+    out = layer.out
+    low_, high, zero = (-128, 127, 0) if layer.table else (out.low, out.high, out.zero_point)
+    return {
+        "tile_words": packed.tile_words,
+        "pre_shift": layer.pre_shift,
+        "post_shift": layer.post_shift,
+        "zero_point": zero,
+        "low": low_,
+        "high": high,
+        "wide": int(low.config.packed and packed.columns == isa.Columns.UNIFORM),
+    }
+
+
+def _table(low: Lowering, layer: QLinear) -> Buffer | None:
+    if not layer.table:
+        return None
+    entries = np.roll(low.tensor(layer, "table"), 128)  # the hardware indexes by byte, not value
+    return low.parameter(isa.Space.TABLE, layer.name, pack.pack_table(entries, 1, low.config))
+
+
+def _residual(
+    low: Lowering, layer: QLinear, row: int, n_rows: int, word: int, words: int
+) -> View | None:
+    if layer.residual is None:
+        return None
+    source = low.stored[layer.residual][0].view
+    return View(source.buffer, source.row + row, n_rows, source.word + word, words)

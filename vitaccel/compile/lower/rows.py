@@ -1,0 +1,84 @@
+"""Row operators of the vector unit: LayerNorm and softmax."""
+
+import numpy as np
+
+from golden.ops import layernorm_constants
+from golden.qnetwork import QLayer, QLayerNorm, QSoftmax
+from vitaccel import isa
+from vitaccel.compile import pack
+from vitaccel.compile.instruction import Instruction, View
+from vitaccel.compile.lower.attention import need_log2
+from vitaccel.compile.lower.state import Lowering, Step, Stored
+from vitaccel.errors import ConfigError
+
+__all__ = ["layernorm", "softmax"]
+
+
+def _vector(low: Lowering, op: isa.Op, layer: QLayer, src: View, dst: View) -> Instruction:
+    if src.words > low.config.row_words:
+        raise ConfigError(
+            f"layer {layer.name} has rows of {src.words} words, but row_words is "
+            f"{low.config.row_words}; set row_words to at least {src.words}"
+        )
+    fields = {
+        "src_stride": src.buffer.words,
+        "dst_stride": dst.buffer.words,
+        "n_rows": src.rows,
+        "n_words": src.words,
+        "length": layer.out.shape[-1],
+    }
+    return Instruction(
+        op, layer.name, fields, {"src": src, "dst": dst}, reads=(src,), writes=(dst,)
+    )
+
+
+def softmax(low: Lowering, layer: QSoftmax) -> None:
+    """One instruction a head."""
+    log2 = layer.out.format == "log2"
+    need_log2(low, layer, log2)
+    entries = pack.pack_table(low.tensor(layer, "table"), 2, low.config)
+    table = low.parameter(isa.Space.EXP, layer.name, entries)
+    low.stored[layer.name] = []
+    for head, x in enumerate(low.stored[layer.x]):
+        buffer = low.buffer(layer.name, x.view.rows, x.view.words)
+        out = View(buffer, 0, x.view.rows, 0, x.view.words)
+        low.stored[layer.name].append(Stored(out, x.channels))
+        instruction = _vector(low, isa.Op.SOFTMAX, layer, x.view, out)
+        instruction.fields |= {"log2": int(log2), "bits": layer.out.bits}
+        instruction.places["param"] = View.whole(table)
+        instruction.reads += (View.whole(table),)
+        low.emit(Step(instruction, (table,)), low.slot(layer, head))
+
+
+def layernorm(low: Lowering, layer: QLayerNorm) -> None:
+    """One instruction; its input must lie without gaps.
+
+    Raises
+    ------
+    ConfigError
+        If heads of the input are padded.
+    """
+    (x,) = low.stored[layer.x]
+    length = layer.out.shape[1]
+    if not np.array_equal(x.channels[:length], np.arange(length)):
+        raise ConfigError(
+            f"layer {layer.name} normalises {layer.x}, whose heads are padded to whole words; "
+            "use rows that divide the head dimension"
+        )
+    channels = low.layouts[layer.name]
+    shifts = np.array(low.layers[layer.x].out.shifts or [0] * length)
+    values = [low.tensor(layer, "gain"), low.tensor(layer, "offset"), shifts]
+    gain, offset, shift = (np.where(channels >= 0, value[channels], 0) for value in values)
+    planes = pack.pack_norm(gain, offset, shift, low.config)
+    param = low.parameter(isa.Space.VECTOR_PARAM, layer.name, planes)
+    out = low.new(layer.name, layer.out, len(channels) // low.config.rows)
+    low.stored[layer.name] = [Stored(out, channels)]
+    instruction = _vector(low, isa.Op.NORM, layer, x.view, out)
+    instruction.fields |= layernorm_constants(length) | {
+        "post_shift": layer.post_shift,
+        "low": layer.out.low,
+        "high": layer.out.high,
+    }
+    instruction.places["param"] = View.whole(param)
+    instruction.reads += (View.whole(param),)
+    low.emit(Step(instruction, (param,)))

@@ -1,0 +1,117 @@
+"""Program: the memory image an accelerator runs from, and where inputs and results lie in it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vitaccel import isa
+from vitaccel.compile.instruction import disassemble
+from vitaccel.errors import ConfigError
+
+__all__ = ["Program", "Region", "Routine"]
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Routine:
+    """Instructions at byte ``address``, each with the layer it belongs to."""
+
+    address: int
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Region:
+    """A tensor ``[rows, channels]`` (or one head) in external memory.
+
+    Row r begins at ``address + r * stride``; lane i of a row holds channel ``channels[i]``, -1 is
+    padding.
+    """
+
+    tensor: str
+    head: int
+    address: int
+    n_rows: int
+    stride: int
+    channels: tuple[int, ...]
+
+    def write(self, memory: bytearray, values: np.ndarray) -> None:
+        """Put integers ``[rows, channels]`` into ``memory``."""
+        channels = np.array(self.channels)
+        lanes = np.where(channels >= 0, values[:, channels], 0).astype(np.int64) & 255
+        for row, lane in enumerate(lanes.astype(np.uint8)):
+            at = self.address + row * self.stride
+            memory[at : at + len(channels)] = lane.tobytes()
+
+    def read(self, memory: bytes, signed: bool) -> np.ndarray:
+        """Integers int64 ``[rows, channels]`` from ``memory``."""
+        channels = np.array(self.channels)
+        out = np.zeros((self.n_rows, channels.max() + 1), dtype=np.int64)
+        for row in range(self.n_rows):
+            at = self.address + row * self.stride
+            raw = np.frombuffer(
+                memory[at : at + len(channels)], dtype=np.int8 if signed else np.uint8
+            )
+            out[row, channels[channels >= 0]] = raw[channels >= 0]
+        return out
+
+
+@dataclass(frozen=True)
+class Program:
+    """Everything the host needs: image bytes from address 0, routines, input and outputs.
+
+    ``image`` covers code and constants; ``size`` also the input and output regions behind it.
+    ``setup`` loads what stays on chip and runs once; ``main`` runs once per image.
+    """
+
+    network: str
+    config_digest: str
+    image: bytes
+    size: int
+    setup: Routine | None
+    main: Routine
+    input: Region
+    patch: Mapping[str, int]
+    outputs: tuple[Region, ...]
+    layers: tuple[Mapping[str, Any], ...] = field(default=())
+
+    def listing(self) -> str:
+        """Disassembly of all routines."""
+        text = []
+        for title, routine in (("setup", self.setup), ("main", self.main)):
+            if routine is not None:
+                stop = routine.address + len(routine.labels) * isa.BYTES
+                code = self.image[routine.address : stop]
+                text.append(f"{title}: {routine.address:#x}\n{disassemble(code, routine.labels)}")
+        return "\n".join(text)
+
+    def save(self, folder: Path) -> None:
+        """Write ``program.bin``, ``program.json`` and the listing ``program.txt``."""
+        about = {
+            "version": VERSION,
+            "network": self.network,
+            "config_digest": self.config_digest,
+            "size": self.size,
+            "setup": vars(self.setup) if self.setup else None,
+            "main": vars(self.main),
+            "input": vars(self.input) | {"patch": dict(self.patch)},
+            "outputs": [vars(region) for region in self.outputs],
+            "layers": [dict(layer) for layer in self.layers],
+        }
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, data in (
+                ("program.bin", self.image),
+                ("program.json", json.dumps(about, indent=1).encode()),
+                ("program.txt", self.listing().encode()),
+            ):
+                part = folder / (name + ".part")
+                part.write_bytes(data)
+                part.replace(folder / name)
+        except OSError as bad:
+            raise ConfigError(f"output folder {folder} cannot be written: {bad.strerror}") from bad
