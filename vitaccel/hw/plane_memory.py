@@ -1,0 +1,93 @@
+"""Memory of wide per-channel parameters, written one byte of every lane at a time."""
+
+from types import MappingProxyType
+
+from amaranth import Cat, Module, Signal, unsigned
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from vitaccel.config import AcceleratorConfig
+from vitaccel.hw.ports import WritePort, word_layout
+
+__all__ = ["NO_RW_CHECK", "PlaneMemory"]
+
+# Without it, Yosys adds a comparator and a multiplexer per bit so that a read during a write of the
+# same word returns the old one. It heeds the attribute only where it moves a register behind an
+# asynchronous read into the RAM.
+NO_RW_CHECK = MappingProxyType({"no_rw_check": 1})
+
+
+class PlaneMemory(wiring.Component):
+    """Words of R lanes of ``8 * planes`` bits; plane p is byte p of every lane.
+
+    Parameters
+    ----------
+    config
+        Sets the lanes of a word.
+    depth
+        Words.
+    planes
+        Bytes of a lane.
+
+    Members
+    -------
+    write : In(WritePort)
+        One plane of one word, at address ``word << ceil_log2(planes) | plane``. Always ready.
+        Planes and words that do not exist are dropped.
+    address : In(range(depth))
+        Word to read.
+    data : Out(array of R lanes of unsigned(8 * planes))
+        The word whose address was driven `LATENCY` cycles ago.
+
+    Timing
+    ------
+    One read and one write per cycle. A write is seen by addresses driven two or more cycles after
+    it was taken; before that, the old or the new plane is read. No combinational paths.
+    """
+
+    write: stream.Interface
+    address: Signal
+    data: data.View
+
+    LATENCY = 2
+
+    def __init__(self, config: AcceleratorConfig, depth: int, planes: int) -> None:
+        self.config = config
+        self.depth = depth
+        self.planes = planes
+        super().__init__({
+            "write": In(WritePort(config)),
+            "address": In(range(depth)),
+            "data": Out(data.ArrayLayout(unsigned(8 * planes), config.rows)),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        plane_bits = ceil_log2(self.planes)
+        plane = self.write.p.address[:plane_bits]
+        word = self.write.p.address[plane_bits:]
+        target = Signal(range(self.depth))
+        value = Signal(word_layout(self.config))
+        m.d.comb += self.write.ready.eq(1)
+        m.d.sync += [target.eq(word), value.eq(self.write.p.data)]
+
+        lanes: list[list] = [[] for _ in range(self.config.rows)]
+        for p in range(self.planes):
+            m.submodules[f"plane_{p}"] = places = memory.Memory(
+                shape=word_layout(self.config), depth=self.depth, init=[], attrs=NO_RW_CHECK
+            )
+            write_port = places.write_port()
+            read_port = places.read_port(domain="comb")
+            m.d.sync += write_port.en.eq(self.write.valid & (plane == p) & (word < self.depth))
+            m.d.comb += [
+                write_port.addr.eq(target),
+                write_port.data.eq(value),
+                read_port.addr.eq(self.address),
+            ]
+            read = Signal(word_layout(self.config), name=f"read_{p}")  # the RAM's own register
+            m.d.sync += read.eq(read_port.data)
+            for lane, byte in zip(lanes, read, strict=True):
+                lane.append(byte)
+        m.d.sync += [out.eq(Cat(lane)) for out, lane in zip(self.data, lanes, strict=True)]
+        return m
