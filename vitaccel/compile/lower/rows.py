@@ -74,7 +74,7 @@ def layernorm(low: Lowering, layer: QLayerNorm) -> None:
     out = low.new(layer.name, layer.out, len(channels) // low.config.rows)
     low.stored[layer.name] = [Stored(out, channels)]
     instruction = _vector(low, isa.Op.NORM, layer, x.view, out)
-    instruction.fields |= layernorm_constants(length) | {
+    instruction.fields |= layernorm_constants(length)._asdict() | {
         "post_shift": layer.post_shift,
         "low": layer.out.low,
         "high": layer.out.high,

@@ -105,7 +105,8 @@ class Lowering:
                 reads=(view,),
             )
             self.stores.append((layer.name, head, store))
-            slot = self.slot(layer, head)
+            joint = isinstance(layer, QMatMul) and not layer.transpose_b  # complete with its last head
+            slot = self.slot(layer, layer.heads - 1 if joint else head)
             self.emit(Step(store), None if slot is None else slot + 0.01)
 
     def tensor(self, layer: QLayer, suffix: str) -> np.ndarray:
@@ -131,11 +132,7 @@ class Lowering:
         return Buffer(name, isa.Space.ACTIVATION, padded, words)
 
     def parameter(self, space: isa.Space, name: str, data: np.ndarray) -> Buffer:
-        """Buffer in a parameter memory; equal contents are held once (weights excepted)."""
-        for buffer, held in self.payloads.items():
-            same = buffer.space == space and held.shape == data.shape
-            if same and space != isa.Space.WEIGHT and np.array_equal(held, data):
-                return buffer
+        """Buffer in a parameter memory, loaded with ``data``."""
         words = {isa.Space.TABLE: 1, isa.Space.EXP: 1}.get(space, len(data))
         buffer = Buffer(name, space, 1, words)
         self.payloads[buffer] = data

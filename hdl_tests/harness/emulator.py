@@ -1,0 +1,254 @@
+"""Instruction-level model of the accelerator: what a program computes, one instruction at a time.
+
+Written from docs/architecture.md with plain integers, independent of golden and of the gateware,
+so it tells a compiler's mistake from a unit's.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vitaccel import isa
+from vitaccel.compile.instruction import decode
+from vitaccel.compile.program import Program, Routine
+from vitaccel.config import AcceleratorConfig
+
+PLANES = {isa.Space.POST_PARAM: 16, isa.Space.VECTOR_PARAM: 8, isa.Space.TABLE: 1, isa.Space.EXP: 2}
+
+
+def isqrt(value: int) -> int:
+    return int(np.floor(np.sqrt(np.float64(value)))) if value < 2**50 else 0
+
+
+@dataclass
+class Emulator:
+    config: AcceleratorConfig
+    memory: bytearray
+    spaces: dict[isa.Space, np.ndarray] = field(default_factory=dict)
+    tiles: list[np.ndarray] = field(default_factory=list)  # accumulators of the last GEMM
+
+    def __post_init__(self) -> None:
+        c = self.config
+        depth = {
+            isa.Space.ACTIVATION: c.activation_words,
+            isa.Space.WEIGHT: c.weight_words,
+            isa.Space.POST_PARAM: c.post_words * 16,
+            isa.Space.TABLE: c.table_slots * 256,
+            isa.Space.VECTOR_PARAM: c.vector_words * 8,
+            isa.Space.EXP: c.table_slots * 512,
+        }
+        random = np.random.default_rng(1)  # memories hold anything before they are written
+        self.spaces = {
+            space: random.integers(0, 256, (words, c.rows), dtype=np.uint8)
+            for space, words in depth.items()
+        }
+
+    @property
+    def activation(self) -> np.ndarray:
+        return self.spaces[isa.Space.ACTIVATION]
+
+    def run(self, program: Program, routine: Routine) -> None:
+        for pc in range(len(routine.labels)):
+            at = routine.address + pc * isa.BYTES
+            op, f = decode(bytes(self.memory[at : at + isa.BYTES]))
+            if op != isa.Op.HALT:
+                getattr(self, op.name.lower())(f)
+
+    def load(self, f: dict[str, int]) -> None:
+        space = self.spaces[isa.Space(f["space"])]
+        for row in range(f["n_rows"]):
+            at = f["external"] + row * f["external_stride"]
+            raw = np.frombuffer(self.memory[at : at + f["n_words"] * self.config.rows], np.uint8)
+            to = f["local"] + row * f["local_stride"]
+            assert to + f["n_words"] <= len(space)
+            space[to : to + f["n_words"]] = raw.reshape(f["n_words"], self.config.rows)
+
+    def store(self, f: dict[str, int]) -> None:
+        for row in range(f["n_rows"]):
+            at = f["external"] + row * f["external_stride"]
+            start = f["local"] + row * f["local_stride"]
+            raw = self.activation[start : start + f["n_words"]].tobytes()
+            self.memory[at : at + len(raw)] = raw
+
+    def _weight_tile(self, words: np.ndarray, columns: int) -> np.ndarray:
+        """int64 [columns, rows] of one tile, by logical column."""
+        c, rows = self.config, self.config.rows
+        tile = np.zeros((c.columns, rows), dtype=np.int64)
+        if columns == isa.Columns.UNIFORM:
+            return self._wide_tile(words)
+        signed4 = lambda nibble: (nibble.astype(np.int64) & 15 ^ 8) - 8  # noqa: E731
+        for p in range(c.wide_groups * rows):
+            group, lane = divmod(p, rows)
+            if c.packed:
+                tile[2 * group * rows + lane] = signed4(words[p])
+                tile[(2 * group + 1) * rows + lane] = signed4(words[p] >> 4)
+            else:
+                tile[p] = words[p].view(np.int8)
+        for j in range(c.pot_columns):
+            word = words[c.wide_groups * rows + (j if c.pot_bits > 4 else j // 2)]
+            code = (word if c.pot_bits > 4 else word >> 4 * (j % 2)).astype(np.int64)
+            code &= (1 << c.pot_bits) - 1
+            sign, e = code >> c.pot_bits - 1, code & (1 << c.pot_bits - 1) - 1
+            tile[c.uniform_groups * rows + j] = np.where(
+                e == 0, 0, (1 << np.maximum(e - 1, 0)) * (1 - 2 * sign)
+            )
+        return tile
+
+    def _wide_tile(self, words: np.ndarray) -> np.ndarray:
+        c, rows = self.config, self.config.rows
+        tile = np.zeros((c.columns, rows), dtype=np.int64)
+        for p in range(len(words)):
+            group, lane = divmod(p, rows)
+            if c.packed:
+                value = words[p].view(np.int8).astype(np.int64)
+                tile[2 * group * rows + lane] = value & 15
+                tile[(2 * group + 1) * rows + lane] = value >> 4
+            else:
+                tile[p] = words[p].view(np.int8)
+        return tile
+
+    def _dynamic_tile(self, f: dict[str, int], n_tile: int, k_tile: int) -> np.ndarray:
+        c, rows = self.config, self.config.rows
+        pot = f["columns"] == isa.Columns.POT
+        groups = c.pot_groups if pot else c.wide_groups
+        base = f["stationary"] + n_tile * f["tile_stride"]
+        stride = f["stationary_stride"]
+        if f["source"] == isa.Stationary.ROWS:
+            words = self.activation[[base + n * stride + k_tile for n in range(groups * rows)]]
+        else:
+            blocks = [
+                self.activation[[base + j + (k_tile * rows + r) * stride for r in range(rows)]].T
+                for j in range(groups)
+            ]
+            words = np.concatenate(blocks)
+        if not pot:
+            return self._wide_tile(np.ascontiguousarray(words))
+        tile = np.zeros((c.columns, rows), dtype=np.int64)
+        tile[c.uniform_groups * rows :] = np.ascontiguousarray(words).view(np.int8)
+        return tile
+
+    def gemm(self, f: dict[str, int]) -> None:
+        c = self.config
+        wide = f["columns"] == isa.Columns.UNIFORM
+        size = c.wide_groups * c.rows if wide else c.weight_tile_words
+        for n_tile in range(f["n_tiles"]):
+            acc = np.zeros((f["n_rows"], c.columns), dtype=np.int64)
+            for k_tile in range(f["k_tiles"]):
+                if f["source"] == isa.Stationary.WEIGHT:
+                    at = f["stationary"] + (n_tile * f["k_tiles"] + k_tile) * size
+                    words = self.spaces[isa.Space.WEIGHT][at : at + size]
+                    tile = self._weight_tile(words, f["columns"])
+                else:
+                    tile = self._dynamic_tile(f, n_tile, k_tile)
+                index = f["stream"] + np.arange(f["n_rows"]) * f["stream_stride"] + k_tile
+                x = self.activation[index]
+                x = x.astype(np.int64) if f["unsigned"] else x.view(np.int8).astype(np.int64)
+                if f["columns"] == isa.Columns.POT:
+                    q = x & 15
+                    x = np.where(q == 15, 0, 1 << np.minimum(14 - q, 14).clip(0))
+                acc += x @ tile.T
+            self.tiles.append(acc)
+
+    def post(self, f: dict[str, int]) -> None:
+        c, rows = self.config, self.config.rows
+        n_tiles = -(-f["n_words"] // f["tile_words"])
+        tiles, self.tiles = self.tiles[:n_tiles], self.tiles[n_tiles:]
+        lanes = np.arange(rows)
+        for word in range(f["n_words"]):
+            planes = self.spaces[isa.Space.POST_PARAM][(f["param"] + word) * 16 :][:9]
+            raw = planes.astype(np.int64)
+            bias = raw[0] | raw[1] << 8 | raw[2] << 16 | (raw[3] ^ 128) - 128 << 24
+            mul, residual_mul = raw[4] | raw[5] << 8, raw[6] | raw[7] << 8
+            if c.requant == "shift":
+                mul = np.where(mul == 255, 0, 1 << mul.clip(0, 15))
+                residual_mul = np.where(residual_mul == 255, 0, 1 << residual_mul.clip(0, 15))
+            tile = tiles[word // f["tile_words"]]
+            column = raw[8] * rows + lanes
+            acc = tile[:, column] + (16 * tile[:, column + rows] if f["wide"] else 0)
+            t = (acc + bias) >> f["pre_shift"]
+            assert np.abs(t).max() < 1 << 17
+            u = t * mul + (1 << f["post_shift"] - 1)
+            row = np.arange(f["n_rows"])
+            if f["use_residual"]:
+                at = f["residual"] + row * f["residual_stride"] + word
+                u += self.activation[at].view(np.int8) * residual_mul
+            y = ((u >> f["post_shift"]) + f["zero_point"]).clip(f["low"], f["high"])
+            if f["use_table"]:
+                y = self.spaces[isa.Space.TABLE][(f["table"] << 8) + (y & 255), lanes]
+            self.activation[f["dst"] + row * f["dst_stride"] + word] = (y & 255).astype(np.uint8)
+
+    def _rows(self, f: dict[str, int]) -> np.ndarray:
+        index = f["src"] + np.arange(f["n_rows"])[:, None] * f["src_stride"]
+        words = self.activation[index + np.arange(f["n_words"])]
+        return words.view(np.int8).reshape(f["n_rows"], -1).astype(np.int64)
+
+    def _write_rows(self, f: dict[str, int], y: np.ndarray) -> None:
+        index = f["dst"] + np.arange(f["n_rows"])[:, None] * f["dst_stride"]
+        words = (y & 255).astype(np.uint8).reshape(f["n_rows"], f["n_words"], -1)
+        self.activation[index + np.arange(f["n_words"])] = words
+
+    def norm(self, f: dict[str, int]) -> None:
+        n = f["n_words"]
+        planes = self.spaces[isa.Space.VECTOR_PARAM][f["param"] * 8 : (f["param"] + n) * 8]
+        raw = planes.reshape(n, 8, -1).astype(np.int64).transpose(1, 0, 2).reshape(8, -1)
+        gain = raw[0] | (raw[1] ^ 128) - 128 << 8
+        offset = raw[2] | raw[3] << 8 | raw[4] << 16 | (raw[5] ^ 128) - 128 << 24
+        x = self._rows(f) << (raw[6] & 3)
+        out = np.zeros_like(x)
+        for row, values in enumerate(x):
+            valid = values[: f["length"]]
+            s1, s2 = int(valid.sum()), int((valid * valid).sum())
+            v = f["length"] * s2 - s1 * s1
+            mu = (s1 * f["mean_mul"] + (1 << f["mean_shift"] - 1)) >> f["mean_shift"]
+            t, vn = 0, v
+            while vn and vn < 1 << 30:
+                t, vn = t - 1, vn << 2
+            while vn >= 1 << 32:
+                t, vn = t + 1, vn >> 2
+            t = 0 if v == 0 else t
+            vn = v << -2 * t if t < 0 else v >> 2 * t
+            inv = min(65535, (1 << 31) // isqrt(vn)) if v else 0
+            s = f["scale_shift"] + t
+            u = (((values << 4) - mu) * inv + (1 << s - 1)) >> s
+            u = u.clip(-(1 << 17), (1 << 17) - 1)
+            y = (u * gain + offset + (1 << f["post_shift"] - 1)) >> f["post_shift"]
+            out[row] = y.clip(f["low"], f["high"])
+        self._write_rows(f, out)
+
+    def softmax(self, f: dict[str, int]) -> None:
+        table = self.spaces[isa.Space.EXP][f["param"] * 512 : (f["param"] + 1) * 512, 0]
+        exp = table[::2].astype(np.int64) | table[1::2].astype(np.int64) << 8
+        x = self._rows(f)
+        out = np.full_like(x, 15 if f["log2"] else 0)
+        for row, values in enumerate(x):
+            valid = values[: f["length"]]
+            e = exp[valid.max() - valid]
+            total = int(e.sum())
+            t = total.bit_length() - 16
+            n = total >> t
+            if f["log2"]:
+                out[row, : f["length"]] = [self._log2(int(v), n, t) for v in e]
+            else:
+                inv, h = min(65535, (1 << 31) // n), 31 + t - f["bits"]
+                p = (e * inv + (1 << h - 1)) >> h
+                out[row, : f["length"]] = np.minimum(p, (1 << f["bits"]) - 1)
+        self._write_rows(f, out)
+
+    @staticmethod
+    def _log2(e: int, n: int, t: int) -> int:
+        if e == 0:
+            return 15
+        z = 16 - e.bit_length()
+        me = e << z
+        return min(15, t + z + (2 * n >= 3 * me) - (4 * n < 3 * me))
+
+
+def infer(program: Program, config: AcceleratorConfig, patches: np.ndarray) -> Emulator:
+    """Run setup and one image (integer patches ``[n, k]``); results are in ``.memory``."""
+    emulator = Emulator(config, bytearray(program.size))
+    emulator.memory[: len(program.image)] = program.image
+    if program.setup is not None:
+        emulator.run(program, program.setup)
+    program.input.write(emulator.memory, patches)
+    emulator.run(program, program.main)
+    return emulator
