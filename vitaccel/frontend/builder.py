@@ -1,0 +1,165 @@
+"""Network under construction: layers by name, and what of their tensors an operand is."""
+
+from collections import Counter
+from dataclasses import replace
+from itertools import chain, count
+
+import torch
+from torch import Tensor
+
+from golden.network import Constant, Layer, LayerNorm, Linear, MatMul, Network, Slice
+from vitaccel.frontend.views import Refused, View, tokens, whole
+
+__all__ = ["Builder"]
+
+
+class Builder:
+    """Collects layers; names them after the module ``path`` that the interpreter is in.
+
+    Members
+    -------
+    path : str
+        Module of the operation at hand, such as ``blocks.0.attn``.
+    leaf : bool
+        It is one of PyTorch's own modules: its layer then bears its name.
+    origins : dict[Tensor, str]
+        Parameter that a constant was made from.
+    """
+
+    def __init__(self) -> None:
+        self.path = ""
+        self.leaf = False
+        self.layers: dict[str, Layer] = {}
+        self.params: dict[str, Tensor] = {}
+        self.origins: dict[Tensor, str] = {}
+        self._used: set[str] = set()  # read by a layer: may not be rescaled any more
+        self._opaque: set[str] = set()  # computed from something refused: never refuse again
+        self._versions: Counter[str] = Counter()
+
+    def fresh(self, kind: str, *, own: bool = False) -> str:
+        """Name a layer: the module itself if it is the module's ``own``, else a part of it."""
+        if own and self.leaf and self.path not in self.layers:
+            return self.path
+        return self._free(f"{self.path}.{kind}".lstrip("."))
+
+    def _free(self, name: str) -> str:
+        numbered = (f"{name}_{i}" for i in count(2))
+        return next(free for free in chain((name,), numbered) if free not in self.layers)
+
+    def emit(self, layer: Layer, **params: Tensor) -> View:
+        """Append a layer with its parameters and return its tensor."""
+        self.layers[layer.name] = layer
+        self.params |= {f"{layer.name}.{key}": value for key, value in params.items()}
+        if self._opaque.intersection(layer.operands):
+            self._opaque.add(layer.name)
+        return View(layer.name, whole(layer.shape))
+
+    def constant(self, value: Tensor, shape: torch.Size) -> str:
+        """Name of a `Constant` layer with the value, expanded to ``[.., tokens, channels]``."""
+        origin = self.origins.get(value)
+        name = self._free(origin) if origin else self.fresh("constant")
+        self.params[name] = tokens(value.expand(shape)).contiguous()
+        return self.emit(Constant(name, tuple(self.params[name].shape))).source
+
+    def opaque(self, shape: tuple[int, ...]) -> View:
+        """Stand-in for a refused operation's result, so that all that follows is looked at too."""
+        name = self._free("?")
+        self._opaque.add(name)
+        self.layers[name] = Layer(name, ())
+        return View(name, whole(shape))
+
+    def operand(self, view: View, order: Tensor, kind: str = "slice") -> str:
+        """Name of a layer whose tensor holds the elements ``order``: all or a slice of a layer's.
+
+        Raises
+        ------
+        Refused
+            They are no whole tokens and channels.
+        """
+        if view.source in self._opaque:
+            return view.source
+        if view.scale != 1:
+            view = self.fold(view, view.scale)
+        if view.version != self._versions[view.source]:
+            raise Refused(f"{view.source!r} is used both before and after it is scaled")
+        self._used.add(view.source)
+        layer = self.layers[view.source]
+        everything = whole(layer.shape)
+        if torch.equal(order, everything):
+            return view.source
+        if order.ndim == everything.ndim == 2:
+            t, c = divmod(int(order[0, 0]), layer.shape[1])
+            if torch.equal(order, everything[t : t + order.shape[0], c : c + order.shape[1]]):
+                name = self._slice(view.source, 0, t, t + order.shape[0], kind)
+                return self._slice(name, 1, c, c + order.shape[1], kind)
+            if isinstance(layer, Linear) and torch.equal(order, everything[:, order[0]]):
+                return self._pick(layer, order[0], kind)
+        raise Refused(f"it takes elements of {view.source!r} that are no whole tokens or channels")
+
+    def _slice(self, x: str, axis: int, start: int, stop: int, kind: str) -> str:
+        shape = list(self.layers[x].shape)
+        if (start, stop) == (0, shape[axis]):
+            return x
+        shape[axis] = stop - start
+        cut = Slice(self.fresh(kind), tuple(shape), x, axis, start, stop)
+        for other in self.layers.values():
+            if replace(cut, name=other.name) == other:
+                return other.name
+        return self.emit(cut).source
+
+    def _pick(self, layer: Linear, channels: Tensor, kind: str) -> str:
+        """Scattered channels, such as heads-first query-key-value: a layer with just those."""
+        part = Linear(self.fresh(kind), (layer.shape[0], len(channels)), layer.x)
+        weight, bias = (self.params[f"{layer.name}.{key}"] for key in ("weight", "bias"))
+        return self.emit(part, weight=weight[channels], bias=bias[channels]).source
+
+    def foldable(self, view: View) -> bool:
+        """Whether the view is all of a layer with parameters that no other layer has read."""
+        if view.source in self._opaque:
+            return True
+        layer = self.layers[view.source]
+        return (
+            isinstance(layer, Linear | LayerNorm)
+            and view.source not in self._used
+            and torch.equal(tokens(view.index), whole(layer.shape))
+        )
+
+    def fold(self, view: View, factor: Tensor | float, shift: Tensor | float = 0.0) -> View:
+        """Change the layer to ``factor * layer + shift``, per channel, and return the new view.
+
+        Views of the old tensor have an older version from now on, and are refused when used.
+        """
+        name = view.source
+        layer = self.layers[name]
+        if name in self._opaque:
+            return view.unscaled()
+        if name in self._used or view.version != self._versions[name]:
+            raise Refused(f"{name!r} is used both before and after it is scaled")
+        if isinstance(layer, MatMul) and isinstance(factor, float):
+            self.layers[name] = replace(layer, scale=layer.scale * factor)
+        elif isinstance(layer, Linear | LayerNorm):
+            factor = torch.as_tensor(factor)
+            weight, bias = self.params[f"{name}.weight"], self.params[f"{name}.bias"]
+            per_row = factor.reshape(-1, 1) if weight.ndim == 2 else factor
+            self.params |= {
+                f"{name}.weight": per_row * weight,
+                f"{name}.bias": factor * bias + shift,
+            }
+        else:
+            raise Refused(f"it scales the result of {type(layer).__name__} {name!r}")
+        self._versions[name] += 1
+        return View(name, view.index, version=self._versions[name])
+
+    def network(self, name: str, output: str) -> Network:
+        """Keep what the output depends on."""
+        needed = {output}
+        for layer in reversed(self.layers.values()):
+            if layer.name in needed:
+                needed.update(layer.operands)
+        layers = [layer for key, layer in self.layers.items() if key in needed and key != output]
+        params = {
+            key: value.contiguous()
+            for key, value in self.params.items()
+            if key in needed or key.rpartition(".")[0] in needed
+        }
+        return Network(name, (*layers, self.layers[output]), params)

@@ -1,0 +1,164 @@
+"""Operators with a matrix: linear layers, patch embedding, attention."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from golden.network import Linear, MatMul, Patches
+from vitaccel.frontend.builder import Builder
+from vitaccel.frontend.elementwise import add, softmax
+from vitaccel.frontend.registry import OPERATORS, Value, computed, known, need, operator
+from vitaccel.frontend.views import View, by_head, tokens
+
+__all__ = ["OPERATORS"]
+
+
+@operator("linear")
+def linear(b: Builder, x: Value, weight: Value, bias: Value | None = None) -> View:
+    view, matrix = computed(x, "operand"), known(weight, "weight")
+    offset = torch.zeros(len(matrix)) if bias is None else known(bias, "bias")
+    order = tokens(view.index)
+    source = b.operand(view, order, "tokens")
+    layer = Linear(b.fresh("linear", own=True), (len(order), len(matrix)), source)
+    out = b.emit(layer, weight=matrix, bias=offset.expand(len(matrix)))
+    return out.shaped(*view.index.shape[:-1], -1)
+
+
+@operator("conv2d")
+def conv2d(
+    b: Builder,
+    x: Value,
+    weight: Value,
+    bias: Value | None = None,
+    stride: Sequence[int] = (1,),
+    padding: Sequence[int] | str = (0,),
+    dilation: Sequence[int] = (1,),
+    groups: int = 1,
+) -> View:
+    view, kernel = computed(x, "image"), known(weight, "weight")
+    size = kernel.shape[-1]
+    channels, height, width = view.index.shape[-3:]
+    plain = (padding == "valid" or not any(padding)) and set(dilation) == {1} and groups == 1
+    need(
+        plain and set(stride) == {size} and tuple(kernel.shape[1:]) == (channels, size, size),
+        f"only patch embedding is supported: square kernel, equal stride, no padding, dilation or "
+        f"groups; not kernel {list(kernel.shape[2:])}, stride {list(stride)}, padding {padding}",
+    )
+    need(
+        height % size == width % size == 0,
+        f"image of {height} x {width} pixels is no whole number of patches of {size} x {size}",
+    )
+    image = b.operand(view, view.index.reshape(channels, height, width))
+    shape = (height // size * (width // size), channels * size * size)
+    patches = b.emit(Patches(b.fresh("patches"), shape, image, size))
+    out = linear(b, patches, kernel.flatten(1), bias)
+    return out.moved(out.index.T).shaped(1, -1, height // size, width // size)
+
+
+@operator("convolution")
+def convolution(
+    b: Builder,
+    x: Value,
+    weight: Value,
+    bias: Value | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    transposed: bool,
+    output_padding: Sequence[int],
+    groups: int,
+) -> View:
+    need(not transposed, "transposed convolutions are not supported")
+    return conv2d(b, x, weight, bias, stride, padding, dilation, groups)
+
+
+@operator("addmm", "baddbmm")
+def addmm(b: Builder, bias: Value, x: Value, y: Value, beta: float = 1, alpha: float = 1) -> View:
+    need(alpha == beta == 1, f"beta and alpha must be 1, not {beta} and {alpha}")
+    if isinstance(y, Tensor) and isinstance(bias, Tensor) and bias.ndim == 1:
+        return linear(b, x, y.mT, bias)
+    return add(b, matmul(b, x, y), bias)
+
+
+@operator("matmul", "mm", "bmm")
+def matmul(b: Builder, x: Value, y: Value) -> View:
+    if isinstance(y, Tensor):
+        need(y.ndim == 2, "matrix of a linear layer must have two axes")
+        return linear(b, x, y.mT)
+    left, right = computed(x, "left operand"), computed(y, "right operand")
+    if len(b.layers[left.source].shape) == 3:
+        return context(b, left, right)
+    return scores(b, left, right.moved(right.index.mT))
+
+
+def scores(b: Builder, q: View, k: View, scale: float = 1.0) -> View:
+    """Query times key, ``[.., heads, tokens, dim]`` both, to ``[.., heads, tokens, tokens]``."""
+    left, right = by_head(q.index), by_head(k.index)
+    heads = len(left)
+    need(heads == len(right), f"{heads} heads of queries but {len(right)} of keys")
+    layer = MatMul(
+        b.fresh("scores"),
+        (heads, left.shape[1], right.shape[1]),
+        b.operand(q.unscaled(), left.transpose(0, 1).flatten(1), "q"),
+        b.operand(k.unscaled(), right.transpose(0, 1).flatten(1), "k"),
+        heads,
+        transpose_b=True,
+        scale=scale * q.scale * k.scale,
+    )
+    out = b.emit(layer)
+    return out.shaped(*q.index.shape[:-1], -1)
+
+
+def context(b: Builder, p: View, v: View) -> View:
+    """Probabilities ``[.., heads, tokens, tokens]`` times value ``[.., heads, tokens, dim]``."""
+    left, right = by_head(p.index), by_head(v.index)
+    heads, rows, _ = left.shape
+    need(heads == len(right), f"{heads} heads of probabilities but {len(right)} of values")
+    layer = MatMul(
+        b.fresh("context"),
+        (rows, heads * right.shape[2]),
+        b.operand(p.unscaled(), left, "probabilities"),
+        b.operand(v.unscaled(), right.transpose(0, 1).flatten(1), "v"),
+        heads,
+        transpose_b=False,
+        scale=p.scale * v.scale,
+    )
+    out = b.emit(layer)
+    index = out.index.unflatten(1, (heads, -1)).transpose(0, 1)  # [heads, tokens, dim]
+    return out.moved(index).shaped(*p.index.shape[:-1], -1)
+
+
+@operator("scaled_dot_product_attention")
+def attention(
+    b: Builder,
+    q: View,
+    k: View,
+    v: View,
+    attn_mask: Value | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> View:
+    need(attn_mask is None and not is_causal, "attention masks are not supported")
+    need(dropout_p == 0, "the model is in training mode; call eval() before the export")
+    need(not enable_gqa, "grouped queries are not supported")
+    factor = q.index.shape[-1] ** -0.5 if scale is None else scale
+    return context(b, softmax(b, scores(b, q, k, factor), -1), v)
+
+
+@operator("_scaled_dot_product_flash_attention_for_cpu")
+def flash_attention(
+    b: Builder,
+    q: View,
+    k: View,
+    v: View,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *,
+    attn_mask: Value | None = None,
+    scale: float | None = None,
+) -> tuple[View, None]:
+    return attention(b, q, k, v, attn_mask, dropout_p, is_causal, scale=scale), None
