@@ -74,7 +74,7 @@ def _assign(weight: Array, pot: Array, config: AcceleratorConfig) -> Array | Non
         for lane in range(config.rows):
             channels = list(range(start + lane, min(start + span, n), config.rows))
             channels.sort(key=lambda c: not (pot[c] and codable[c]))  # power-of-two ones first
-            free = list(range(config.groups - 1, -1, -1))  # pot groups are the last
+            free = list(range(config.groups))  # pot groups are the last
             for channel in channels:
                 kind = pot[channel] and codable[channel]
                 group = next((g for g in free if (g >= config.uniform_groups) == kind), None)

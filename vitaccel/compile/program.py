@@ -10,7 +10,7 @@ import numpy as np
 
 from vitaccel import isa
 from vitaccel.compile.instruction import disassemble
-from vitaccel.errors import ConfigError
+from vitaccel.files import write_files
 
 __all__ = ["Program", "Region", "Routine"]
 
@@ -103,15 +103,11 @@ class Program:
             "outputs": [vars(region) for region in self.outputs],
             "layers": [dict(layer) for layer in self.layers],
         }
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for name, data in (
-                ("program.bin", self.image),
-                ("program.json", json.dumps(about, indent=1).encode()),
-                ("program.txt", self.listing().encode()),
-            ):
-                part = folder / (name + ".part")
-                part.write_bytes(data)
-                part.replace(folder / name)
-        except OSError as bad:
-            raise ConfigError(f"output folder {folder} cannot be written: {bad.strerror}") from bad
+        write_files(
+            folder,
+            {
+                "program.bin": self.image,
+                "program.json": json.dumps(about, indent=1),
+                "program.txt": self.listing(),
+            },
+        )

@@ -105,7 +105,7 @@ class Lowering:
                 reads=(view,),
             )
             self.stores.append((layer.name, head, store))
-            joint = isinstance(layer, QMatMul) and not layer.transpose_b  # complete with its last head
+            joint = isinstance(layer, QMatMul) and not layer.transpose_b  # whole with the last
             slot = self.slot(layer, layer.heads - 1 if joint else head)
             self.emit(Step(store), None if slot is None else slot + 0.01)
 
