@@ -1,0 +1,211 @@
+"""Number format of every tensor, from its values on calibration images and from who reads it."""
+
+import math
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+
+from golden.network import (
+    Add,
+    Concat,
+    Constant,
+    Gelu,
+    Input,
+    Layer,
+    LayerNorm,
+    Linear,
+    MatMul,
+    Patches,
+    Slice,
+    Softmax,
+)
+from golden.qnetwork import QTensor
+from golden.quantize.calibration import Calibration
+from golden.quantizers import (
+    asymmetric,
+    bounds,
+    channel_shifts,
+    log2_codes,
+    log2_values,
+    ptf,
+    quantize,
+    symmetric_scales,
+)
+from golden.scheme import ActivationObserver, Scheme
+from vitaccel.errors import ConfigError
+
+__all__ = ["Formats", "channel_scales", "simulate"]
+
+ROUNDINGS = (-1, 0, 1, 2)  # P2-ViT: exponents to try around floor(log2 scale)
+SHRINKS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of the min-max scale, by output error
+
+
+def simulate(x: Tensor, out: QTensor, scales: Tensor | None = None) -> Tensor:
+    """Quantise and dequantise, with one scale for each channel if given."""
+    if out.format == "log2":
+        return log2_values(log2_codes(x)).to(x.dtype)
+    step = channel_scales(out) if scales is None else scales
+    integers = quantize(x.double(), step, out.low, out.high, out.zero_point)
+    return ((integers - out.zero_point) * step).to(x.dtype)
+
+
+def channel_scales(out: QTensor) -> Tensor:
+    """Scale of each channel, or a single one: float64 ``[channels]`` or ``[1]``."""
+    shifts = torch.tensor(out.shifts if out.shifts is not None else [0])
+    return out.scale * torch.exp2(shifts.double())
+
+
+class Formats:
+    """Formats of the tensors of one network, chosen on first demand."""
+
+    def __init__(self, calibration: Calibration, scheme: Scheme) -> None:
+        self.calibration = calibration
+        self.scheme = scheme
+        self._known: dict[str, QTensor] = {}
+
+    def of(self, name: str) -> QTensor:
+        """Format of a float tensor."""
+        if name not in self._known:
+            self._known[name] = self._choose(self.calibration.layers[name])
+        return self._known[name]
+
+    def scales(self, name: str) -> Tensor:
+        """Scale of each channel, float64 ``[channels]``; of a split tensor those of its slices."""
+        n_channels = self.calibration.layers[name].shape[-1]
+        result = channel_scales(self.of(name)).expand(n_channels).clone()
+        if self._split(name):
+            for part in self.calibration.users[name]:
+                assert isinstance(part, Slice)
+                result[part.start : part.stop] = self.scales(part.name)
+        return result
+
+    def _split(self, name: str) -> bool:
+        """Whether a tensor is read as ranges of channels only, which then have their own scales."""
+        users = self.calibration.users[name]
+        return (
+            isinstance(self.calibration.layers[name], Linear)
+            and all(isinstance(user, Slice) and user.axis == 1 for user in users)
+            and bool(users)
+        )
+
+    def _choose(self, layer: Layer) -> QTensor:
+        bits, look = self.scheme.activation_bits, self.scheme.observers
+        match layer:
+            case Input():
+                return self._asymmetric(layer, bits, look.image, signed=False)
+            case Gelu():
+                return self._asymmetric(layer, bits, look.gelu, signed=True)
+            case Patches():
+                return self.of(layer.x).replace(shape=layer.shape)
+            case Slice():
+                return self._slice(layer)
+            case LayerNorm():
+                return self._symmetric(layer, bits, look.norm)
+            case MatMul() if layer.transpose_b:
+                return self._symmetric(layer, 8, look.scores, self._scores_unit(layer))
+            case MatMul():
+                return self._symmetric(layer, bits, look.attention)
+            case Softmax() if self.scheme.attention == "log2":
+                return QTensor(shape=layer.shape, bits=4, signed=False, format="log2")
+            case Softmax():
+                return QTensor(shape=layer.shape, bits=bits, signed=False, scale=2.0**-bits)
+            case Concat():
+                return self._residual(layer)
+            case Linear() | Add() | Constant():
+                return self._sum(layer)
+        raise ConfigError(f"layer {layer.name} ({type(layer).__name__}) cannot be quantised")
+
+    def _slice(self, layer: Slice) -> QTensor:
+        if self._split(layer.x):
+            return self._symmetric(layer, self.scheme.activation_bits, self.scheme.observers.qkv)
+        whole = self.of(layer.x)
+        if whole.shifts is None or layer.axis == 0:
+            return whole.replace(shape=layer.shape)
+        shifts = whole.shifts[layer.start : layer.stop]
+        return whole.replace(shape=layer.shape, shifts=shifts)
+
+    def _sum(self, layer: Layer) -> QTensor:
+        """Format of accumulators after requantisation, by the layers that read them."""
+        users, look = self.calibration.users[layer.name], self.scheme.observers
+        for user in users:
+            if isinstance(user, Concat):
+                return self.of(user.name).replace(shape=layer.shape)
+        if not users:
+            return self._symmetric(layer, 8, look.logits)
+        if not isinstance(layer, Linear) or any(isinstance(u, Add | LayerNorm) for u in users):
+            return self._residual(layer)
+        return self._symmetric(layer, self.scheme.activation_bits, look.qkv)
+
+    def _scores_unit(self, layer: MatMul) -> float:
+        """Scale of the accumulators of Q·Kᵀ: the exp table absorbs what is no power of two."""
+        return self.of(layer.a).scale * self.of(layer.b).scale * layer.scale
+
+    # Choice of scales.
+
+    def _symmetric(
+        self, layer: Layer, bits: int, observer: ActivationObserver, unit: float = 1.0
+    ) -> QTensor:
+        base = self._observe(layer, bits, observer)
+
+        def made(scale: float) -> QTensor:
+            return QTensor(shape=layer.shape, bits=bits, scale=scale)
+
+        return self._best(layer, made, self._candidates(base, observer, unit))
+
+    def _asymmetric(
+        self, layer: Layer, bits: int, observer: ActivationObserver, signed: bool
+    ) -> QTensor:
+        x = self.calibration.floats[layer.name]
+        limits = "minmax" if observer == "output" else observer
+        base, zero_point = asymmetric(x, bits, limits, signed)
+        least, greatest = bounds(bits, signed)
+        first = (least - zero_point) * base
+
+        def made(scale: float) -> QTensor:
+            zero = zero_point if scale == base else round(least - first / scale)
+            zero = min(greatest, max(least, zero))
+            return QTensor(
+                shape=layer.shape, bits=bits, signed=signed, scale=scale, zero_point=zero
+            )
+
+        return self._best(layer, made, self._candidates(base, observer))
+
+    def _residual(self, layer: Layer) -> QTensor:
+        """8 bits, with power-of-two factors of the channels."""
+        observer = self.scheme.observers.residual
+        if not self.scheme.ptf:
+            return self._symmetric(layer, 8, observer)
+        x = self.calibration.floats[layer.name].flatten(0, -2)
+        base, _ = ptf(x, 8, "minmax" if observer == "output" else observer)
+
+        def made(scale: float) -> QTensor:
+            shifts = tuple(channel_shifts(x, scale).tolist())
+            return QTensor(shape=layer.shape, scale=scale, shifts=shifts)
+
+        return self._best(layer, made, self._candidates(base, observer))
+
+    def _observe(self, layer: Layer, bits: int, observer: ActivationObserver) -> float:
+        x = self.calibration.floats[layer.name].reshape(1, -1)
+        return symmetric_scales(x, bits, "minmax" if observer == "output" else observer).item()
+
+    def _candidates(
+        self, base: float, observer: ActivationObserver, unit: float = 1.0
+    ) -> Iterable[float]:
+        if self.scheme.requant == "shift":
+            exponent = math.floor(math.log2(base / unit))
+            return [unit * 2.0 ** (exponent + rounding) for rounding in ROUNDINGS]
+        return [base * shrink for shrink in SHRINKS] if observer == "output" else [base]
+
+    def _best(
+        self, layer: Layer, made: Callable[[float], QTensor], scales: Iterable[float]
+    ) -> QTensor:
+        """Of candidates the one that disturbs the outputs of the next layers least."""
+        trials = [made(scale) for scale in scales]
+        if len(trials) == 1:
+            return trials[0]
+        x = self.calibration.trial(layer.name)
+        return min(
+            trials,
+            key=lambda out: self.calibration.disturbance(layer.name, simulate(x, out)),
+        )

@@ -1,0 +1,168 @@
+"""Rewriting of the float network into what one pass of the hardware computes each."""
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from golden.network import (
+    Add,
+    Concat,
+    Constant,
+    Gelu,
+    Layer,
+    Linear,
+    MatMul,
+    Network,
+    Slice,
+)
+from golden.quantizers import padded_heads
+from vitaccel.errors import ConfigError
+
+__all__ = ["Product", "by_name", "head_spans", "products", "rewrite", "source_of", "users_of"]
+
+
+def by_name(network: Network) -> dict[str, Layer]:
+    """Layers by their names."""
+    return {layer.name: layer for layer in network.layers}
+
+
+def users_of(network: Network) -> dict[str, list[Layer]]:
+    """Layers that read each layer's tensor."""
+    users: dict[str, list[Layer]] = {layer.name: [] for layer in network.layers}
+    for layer in network.layers:
+        for name in layer.operands:
+            users[name].append(layer)
+    return users
+
+
+def rewrite(network: Network) -> Network:
+    """Add constants before concatenating instead of after; drop what is not needed any more.
+
+    ``Concat(cls, patches) + position`` becomes ``Concat(cls + position[:1], patches +
+    position[1:])``: the sum of constants is one, the other a residual of the patches' Linear.
+    """
+    known, params, layers = by_name(network), dict(network.params), []
+    for layer in network.layers:
+        if isinstance(layer, Add):
+            whole, other = known[layer.a], known[layer.b]
+            if isinstance(whole, Constant):
+                whole, other = other, whole
+            if isinstance(whole, Concat) and isinstance(other, Constant):
+                layers += _distributed(layer.name, whole, other.name, known, params)
+                continue
+        layers.append(layer)
+    return _live(replace(network, layers=tuple(layers), params=params))
+
+
+def _distributed(
+    name: str,
+    whole: Concat,
+    constant: str,
+    known: dict[str, Layer],
+    params: dict[str, torch.Tensor],
+) -> list[Layer]:
+    made: list[Layer] = []
+    parts: list[str] = []
+    start = 0
+    for part in (known[p] for p in whole.parts):
+        n_tokens = part.shape[0]
+        rows = params[constant][start : start + n_tokens]
+        start += n_tokens
+        share = f"{constant}.{part.name}"
+        fixed = isinstance(part, Constant)
+        params[share] = rows + params[part.name] if fixed else rows
+        made.append(Constant(share, part.shape))
+        if not fixed:
+            made.append(Add(f"{name}.{part.name}", part.shape, part.name, share))
+        parts.append(made[-1].name)
+    return [*made, Concat(name, whole.shape, tuple(parts))]
+
+
+def _live(network: Network) -> Network:
+    live = {network.layers[-1].name}
+    kept: list[Layer] = []
+    for layer in reversed(network.layers):
+        if layer.name in live:
+            live.update(layer.operands)
+            kept.append(layer)
+    return replace(network, layers=tuple(kept[::-1]))
+
+
+@dataclass(frozen=True)
+class Product:
+    """A Linear with what the hardware does to its accumulators in the same pass.
+
+    ``out`` names the float tensor of the result: that of the Gelu, of the Add, or of the Linear.
+    """
+
+    linear: Linear
+    out: str
+    gelu: Gelu | None = None
+    residual: str | None = None
+
+
+def products(network: Network) -> dict[str, Product]:
+    """Group every Linear with the Gelu or Add after it; keys are the tensors that result.
+
+    Raises
+    ------
+    ConfigError
+        A Gelu or Add that does not follow a Linear which nothing else reads.
+    """
+    known, users, made = by_name(network), users_of(network), {}
+
+    def free(name: str) -> Linear | None:
+        layer = known[name]
+        return layer if isinstance(layer, Linear) and len(users[name]) == 1 else None
+
+    for layer in network.layers:
+        if isinstance(layer, Gelu) and (linear := free(layer.x)):
+            made[layer.name] = Product(linear, layer.name, gelu=layer)
+        elif isinstance(layer, Add) and (linear := free(layer.b)):
+            made[layer.name] = Product(linear, layer.name, residual=layer.a)
+        elif isinstance(layer, Add) and (linear := free(layer.a)):
+            made[layer.name] = Product(linear, layer.name, residual=layer.b)
+        elif isinstance(layer, Gelu | Add):
+            raise ConfigError(
+                f"layer {layer.name} ({type(layer).__name__}) must follow a Linear that nothing "
+                f"else reads, not {' and '.join(layer.operands)}"
+            )
+    absorbed = {product.linear.name for product in made.values()}
+    for layer in network.layers:
+        if isinstance(layer, Linear) and layer.name not in absorbed:
+            made[layer.name] = Product(layer, layer.name)
+    return made
+
+
+def source_of(name: str, known: dict[str, Layer]) -> tuple[str, int]:
+    """Tensor that ``name`` is a range of channels of, and its first channel there."""
+    start = 0
+    while isinstance(layer := known[name], Slice) and layer.axis == 1:
+        name, start = layer.x, start + layer.start
+    return name, start
+
+
+def head_spans(network: Network) -> dict[str, list[tuple[int, int, int]]]:
+    """First channel, width and heads of what attention reads of each tensor or writes to it."""
+    known = by_name(network)
+    spans: dict[str, set[tuple[int, int, int]]] = {}
+    for layer in network.layers:
+        if isinstance(layer, MatMul):
+            for operand in (layer.a, layer.b) if layer.transpose_b else (layer.b,):
+                name, start = source_of(operand, known)
+                width = known[operand].shape[-1]
+                spans.setdefault(name, set()).add((start, width, layer.heads))
+    return {name: sorted(found) for name, found in spans.items()}
+
+
+def layout_of(n_channels: int, spans: list[tuple[int, int, int]], rows: int) -> list[int]:
+    """Channel of every lane of a row's words, -1 for padding: each head begins a word."""
+    layout: list[int] = []
+    at = 0
+    for start, width, heads in [*spans, (n_channels, 0, 1)]:
+        if start < at:
+            continue  # overlaps the former: not laid out by heads
+        for first, count, n in ((at, start - at, 1), (start, width, heads)):
+            layout += [c + first if c >= 0 else -1 for c in padded_heads(n, count // n, rows)]
+        at = start + width
+    return layout

@@ -1,0 +1,182 @@
+"""Integer layers that multiply: Linear with what is fused to it, and products of activations."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from golden.execute import matmul_bound
+from golden.network import MatMul
+from golden.ops import activation_table, linear_range
+from golden.qnetwork import QLinear, QMatMul, QTensor
+from golden.quantize.calibration import Calibration
+from golden.quantize.formats import Formats, simulate
+from golden.quantize.graph import Product
+from golden.quantize.tables import TableInput, table_input
+from golden.quantize.weights import Weight, quantize_weight
+from golden.quantizers import Requant, fit_requant, half, round_half_up
+from golden.scheme import Scheme
+
+__all__ = ["ProductQuantizer", "quantize_matmul"]
+
+BIAS_LIMIT = 1 << 19  # of a bias in units of the accumulator: more would cost t its precision
+LOG2_UNIT = 2.0**-14  # of the accumulators of log2 probabilities
+
+
+@dataclass
+class ProductQuantizer:
+    """Makes one `QLinear` of a Linear and what is fused to it.
+
+    ``alias`` gives the integer layer of a float tensor, ``layout`` the channels of the output
+    words.
+    """
+
+    product: Product
+    calibration: Calibration
+    formats: Formats
+    layout: list[int]
+    scheme: Scheme
+
+    def __post_init__(self) -> None:
+        params, name = self.calibration.network.params, self.product.linear.name
+        self.weight, self.bias = (params[f"{name}.{p}"].double() for p in ("weight", "bias"))
+        self.x = self.formats.of(self.product.linear.x)
+        steps = self.formats.scales(self.product.linear.x)
+        # value = scale * factor[k] * (q - zero_point): factors go to the columns of the weight
+        self.factors = steps / self.x.scale
+        self.rows = _rows(self.calibration.hats, self.product.linear.x) / steps
+
+    def run(self, alias: dict[str, str]) -> tuple[QLinear, dict[str, Tensor]]:
+        """Quantise, and leave the simulated result in ``hats``."""
+        product, out = self.product, self.formats.of(self.product.out)
+        name = product.linear.name
+        weight = self._weight()
+        table = self._table()
+        unit = self.x.scale * weight.scales  # of the accumulators
+        start = round_half_up(self._start(weight, unit, table))
+        fitted = self._fit(weight, start, unit, table)
+        tensors = {
+            f"{name}.weight": weight.integers.to(self._weight_dtype()),
+            f"{name}.pot": weight.pot,
+            f"{name}.bias": (start + half(fitted.pre_shift)).to(torch.int32),
+            f"{name}.mul": fitted.mul,
+        }
+        if fitted.residual_mul is not None:
+            tensors[f"{name}.residual_mul"] = fitted.residual_mul
+        if table is not None:
+            tensors[f"{name}.table"] = self._entries(table, out)
+        self._simulate(weight, start, unit, table, out)
+        layer = QLinear(
+            name=name,
+            out=out,
+            x=alias[product.linear.x],
+            residual=None if product.residual is None else alias[product.residual],
+            table=table is not None,
+            pre_shift=fitted.pre_shift,
+            post_shift=fitted.post_shift,
+            weight_bits=self.scheme.weight_bits,
+            pot_bits=self.scheme.pot_bits,
+        )
+        return layer, tensors
+
+    def _weight(self) -> Weight:
+        moment = self.rows.T @ self.rows / len(self.rows)
+        least = self.bias.abs() / (self.x.scale * BIAS_LIMIT)
+        return quantize_weight(self.weight * self.factors, moment, least, self.layout, self.scheme)
+
+    def _weight_dtype(self) -> torch.dtype:
+        return torch.int16 if self.scheme.pot_groups and self.scheme.pot_bits == 5 else torch.int8
+
+    def _table(self) -> TableInput | None:
+        if self.product.gelu is None:
+            return None
+        x = self.calibration.floats[self.product.linear.name]
+        return table_input(x, self.product.gelu, self.scheme.requant == "shift")
+
+    def _entries(self, table: TableInput, out: QTensor) -> Tensor:
+        gelu = self.product.gelu
+        assert gelu is not None
+
+        def shifted(x: Tensor) -> Tensor:
+            return functional.gelu(x - table.offset * table.scale, approximate=gelu.approximate)
+
+        return activation_table(shifted, table.scale, out)
+
+    def _start(self, weight: Weight, unit: Tensor, table: TableInput | None) -> Tensor:
+        """Exact bias in units of the accumulators: takes off what the zero point of x adds.
+
+        With bias correction the mean of every channel becomes the float network's, so the mean
+        error of weights, of x and of the residual is gone.
+        """
+        if self.scheme.bias_correction:
+            floats, hats = self.calibration.floats, self.calibration.hats
+            mean = _rows(floats, self.product.linear.x).mean(0)
+            value = self.weight @ mean + self.bias
+            if self.product.residual is not None:
+                value += (
+                    _rows(floats, self.product.residual) - _rows(hats, self.product.residual)
+                ).mean(0)
+            level = self.rows.mean(0) + self.x.zero_point
+        else:
+            value, level = self.bias, torch.full_like(self.factors, self.x.zero_point)
+        offset = 0.0 if table is None else table.offset * table.scale
+        return (value + offset) / unit - weight.integers @ level
+
+    def _fit(
+        self, weight: Weight, start: Tensor, unit: Tensor, table: TableInput | None
+    ) -> Requant:
+        steps = self.formats.scales(self.product.out) if table is None else table.scale
+        residual = self.product.residual
+        low, high = linear_range(weight.integers, start, self.x.low, self.x.high)
+        return fit_requant(
+            unit / steps,
+            low,
+            high,
+            residual=None if residual is None else self.formats.scales(residual) / steps,
+            mode=self.scheme.requant,
+        )
+
+    def _simulate(
+        self, weight: Weight, start: Tensor, unit: Tensor, table: TableInput | None, out: QTensor
+    ) -> None:
+        """Dequantised result on the calibration images, rounded as the integers are."""
+        acc = (self.rows + self.x.zero_point) @ weight.integers.T + start
+        y = (acc * unit).reshape(-1, *out.shape)
+        hats = self.calibration.hats
+        if self.product.residual is not None:
+            y = y + hats[self.product.residual]
+        if table is None:
+            y = simulate(y, out, self.formats.scales(self.product.out))
+        else:
+            assert self.product.gelu is not None
+            y = table.rounded(y - table.offset * table.scale)
+            y = simulate(functional.gelu(y, approximate=self.product.gelu.approximate), out)
+        hats[self.product.out] = y.float()
+
+
+def _rows(tensors: dict[str, Tensor], name: str) -> Tensor:
+    """All tokens of all images: float64 ``[samples, channels]``."""
+    return tensors[name].double().flatten(0, -2)
+
+
+def quantize_matmul(
+    layer: MatMul, a: QTensor, b: QTensor, out: QTensor, alias: dict[str, str], scheme: Scheme
+) -> QMatMul:
+    """Quantise a product of two activations; ``layer.scale`` goes into the multiplier."""
+    unit = (LOG2_UNIT if a.format == "log2" else a.scale) * b.scale * layer.scale
+    made = QMatMul(
+        name=layer.name,
+        out=out,
+        a=alias[layer.a],
+        b=alias[layer.b],
+        heads=layer.heads,
+        transpose_b=layer.transpose_b,
+        mul=0,
+    )
+    bound = matmul_bound(made, a, b)
+    ratio = torch.tensor([unit / out.scale], dtype=torch.float64)
+    fitted = fit_requant(ratio, -bound, bound, mode=scheme.requant)
+    return made.replace(
+        mul=int(fitted.mul), pre_shift=fitted.pre_shift, post_shift=fitted.post_shift
+    )
