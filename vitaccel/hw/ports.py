@@ -13,9 +13,11 @@ __all__ = [
     "DRAIN_LATENCY",
     "DrainPort",
     "ReadPort",
+    "UnitPort",
     "WritePort",
     "command_layout",
     "fields_layout",
+    "unit_layout",
     "word_layout",
 ]
 
@@ -38,6 +40,26 @@ def fields_layout(fields: Mapping[str, int]) -> data.StructLayout:
 def command_layout(op: isa.Op) -> data.StructLayout:
     """What a unit gets to see of an instruction: its fields, without the header."""
     return fields_layout(isa.FIELDS[op])
+
+
+def unit_layout(unit: isa.Unit) -> data.StructLayout:
+    """Commands of a unit; ``fields`` of VECTOR are those of NORM if ``norm``, else of SOFTMAX."""
+    ops = [op for op, owner in isa.UNIT_OF.items() if owner == unit]
+    if unit != isa.Unit.VECTOR:
+        return command_layout(ops[0])
+    return data.StructLayout({"norm": 1, "fields": max(command_layout(op).size for op in ops)})
+
+
+class UnitPort(wiring.Signature):
+    """What a dispatcher and its unit tell each other, seen from the dispatcher."""
+
+    def __init__(self, unit: isa.Unit) -> None:
+        super().__init__({
+            "command": Out(stream.Signature(unit_layout(unit))),
+            "done": In(1),
+            "fault": In(isa.Status),
+            "busy": In(1),
+        })
 
 
 class ReadPort(wiring.Signature):

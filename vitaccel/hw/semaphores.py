@@ -1,0 +1,64 @@
+"""Counting semaphores between the units."""
+
+from amaranth import Module, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from vitaccel.isa import Unit
+
+__all__ = ["Semaphores"]
+
+
+class Semaphores(wiring.Component):
+    """One counter per pair (producer → consumer), 0 to `MOST`.
+
+    Members
+    -------
+    take : In(5 masks of 5)
+        ``take[c][p]``: consumer c takes a token of (p → c); only while ``has[c][p]``.
+    give : In(5 masks of 5)
+        ``give[p][c]``: producer p gives a token to (p → c); only while ``room[p][c]``.
+    has : Out(5 masks of 5)
+        ``has[c][p]``: (p → c) holds a token.
+    room : Out(5 masks of 5)
+        ``room[p][c]``: (p → c) is not full.
+
+    Timing
+    ------
+    A token can be taken in the cycle after it was given. All outputs are registers.
+    """
+
+    take: data.View
+    give: data.View
+    has: data.View
+    room: data.View
+
+    BITS = 6
+    MOST = (1 << BITS) - 1
+
+    def __init__(self) -> None:
+        masks = data.ArrayLayout(len(Unit), len(Unit))
+        full = data.ArrayLayout(len(Unit), len(Unit)).const([(1 << len(Unit)) - 1] * len(Unit))
+        super().__init__({
+            "take": In(masks),
+            "give": In(masks),
+            "has": Out(masks),
+            "room": Out(masks, init=full),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        for producer in Unit:
+            for consumer in Unit:
+                name = f"{producer.name}_{consumer.name}".lower()
+                count = Signal(self.BITS, name=name)
+                following = Signal(self.BITS, name=f"{name}_next")
+                takes = self.take[consumer][producer]
+                gives = self.give[producer][consumer]
+                m.d.comb += following.eq(count + gives - takes)
+                m.d.sync += [
+                    count.eq(following),
+                    self.has[consumer][producer].eq(following != 0),
+                    self.room[producer][consumer].eq(following != self.MOST),
+                ]
+        return m
