@@ -32,6 +32,8 @@ class Fetch(wiring.Component):
         Sets the lanes of a word.
     tag
         Shape of what travels beside each word; ``unsigned(0)`` if nothing does.
+    depth
+        Words under way or waiting, a power of two.
 
     Members
     -------
@@ -45,7 +47,7 @@ class Fetch(wiring.Component):
     Timing
     ------
     A word is offered `LATENCY` cycles after the memory's response. One word per cycle as long as
-    the memory answers within ``DEPTH - 4`` cycles. Combinational paths: ``i`` to ``port.request``,
+    the memory answers within ``depth - 4`` cycles. Combinational paths: ``i`` to ``port.request``,
     and its ``ready`` back.
     """
 
@@ -54,10 +56,10 @@ class Fetch(wiring.Component):
     o: stream.Interface
 
     LATENCY = Queue.LATENCY
-    DEPTH = 16  # words under way or waiting
 
-    def __init__(self, config: AcceleratorConfig, tag: ShapeLike) -> None:
+    def __init__(self, config: AcceleratorConfig, tag: ShapeLike, depth: int = 16) -> None:
         self.config = config
+        self.depth = depth
         self.tag = tag
         super().__init__({
             "i": In(stream.Signature(wanted_layout(tag))),
@@ -67,9 +69,9 @@ class Fetch(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.words = words = Queue(word_layout(self.config), self.DEPTH)
+        m.submodules.words = words = Queue(word_layout(self.config), self.depth)
         request = self.port.request
-        room = Signal(signed(exact_log2(self.DEPTH) + 1), init=self.DEPTH - 1)  # places left - 1
+        room = Signal(signed(exact_log2(self.depth) + 1), init=self.depth - 1)  # places left - 1
         asked = Signal()
         taken = Signal()
         m.d.comb += [
@@ -87,7 +89,7 @@ class Fetch(wiring.Component):
         m.d.sync += room.eq(room + taken - asked)
         if Shape.cast(self.tag).width:
             # A tag enters before its word, so it is at the output no later than the word.
-            m.submodules.tags = tags = Queue(self.tag, self.DEPTH)
+            m.submodules.tags = tags = Queue(self.tag, self.depth)
             m.d.comb += [
                 tags.i.payload.eq(self.i.p.tag),
                 tags.i.valid.eq(asked),
