@@ -46,13 +46,11 @@ def _linear(e: Tensor, n: Tensor, t: Tensor, bits: int) -> Tensor:
 
 
 def _log2(e: Tensor, n: Tensor, t: Tensor) -> Tensor:
-    mantissa, exponent = torch.frexp(e)  # me = mantissa * 2**16, z = 16 - exponent
-    triple = mantissa.mul_(3 << 16)  # 3me, exact: below 2**18
-    n = n.to(torch.float32)
-    q = (t.to(torch.int32) + 16) - exponent
-    q += triple <= 2 * n
-    q -= (triple > 4 * n).to(torch.int32)
-    return q.masked_fill_(e == 0, 15).clamp_(max=15)
+    # q is the greatest with 3e * 2**q <= 4n * 2**t: the binary exponent of the ratio. Both sides
+    # have at most 18 bits, so the rounded ratio is below a power of two only if the exact one is.
+    ratio = torch.ldexp(n.to(torch.float32), t + 2) / e.mul_(3)
+    q = (ratio.view(torch.int32) >> 23).sub_(127)  # e = 0: infinity, 128
+    return q.clamp_(max=15)
 
 
 def softmax(x: Tensor, table: Tensor, *, bits: int = 8, log2: bool = False) -> Tensor:
