@@ -92,9 +92,10 @@ class Builder:
             if torch.equal(order, everything[t : t + order.shape[0], c : c + order.shape[1]]):
                 name = self._slice(view.source, 0, t, t + order.shape[0], kind)
                 return self._slice(name, 1, c, c + order.shape[1], kind)
-            if isinstance(layer, Linear) and torch.equal(order, everything[:, order[0]]):
-                return self._pick(layer, order[0], kind)
-        raise Refused(f"it takes elements of {view.source!r} that are no whole tokens or channels")
+            picked = order[0] % layer.shape[1]
+            if isinstance(layer, Linear) and torch.equal(order, everything[:, picked]):
+                return self._pick(layer, picked, kind)
+        raise Refused(f"it needs elements of {view.source!r} that are no whole tokens or channels")
 
     def _slice(self, x: str, axis: int, start: int, stop: int, kind: str) -> str:
         shape = list(self.layers[x].shape)

@@ -1,5 +1,6 @@
 """Operators that treat every token alike, without a matrix: sums, factors, norms, activations."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -57,6 +58,8 @@ def add(b: Builder, x: Value, y: Value, *, alpha: float = 1) -> View:
 
 def _add_constant(b: Builder, x: View, y: Tensor) -> View:
     shape = x.index.shape
+    if not y.any():  # such as an attention mask that hides nothing
+        return x
     need(torch.broadcast_shapes(shape, y.shape) == shape, "it adds a constant of more elements")
     per_channel = y.numel() in {1, shape[-1]} and (y.ndim == 0 or y.numel() == y.shape[-1])
     if per_channel and b.foldable(x):
@@ -163,3 +166,22 @@ def concat(b: Builder, parts: Sequence[Value], dim: int = 0) -> View:
     shape = (sum(tensor.shape[-2] for tensor in tensors), tensors[0].shape[-1])
     out = b.emit(Concat(b.fresh("concat"), shape, names))
     return out.shaped(*tensors[0].shape[:-2], *shape)
+
+
+# What PyTorch's own decomposition of attention adds, lest a row be masked as a whole.
+@operator("eq")
+def equal(b: Builder, x: View, y: float) -> Tensor:
+    need(y in {math.inf, -math.inf}, "it compares activations")
+    return torch.zeros(x.index.shape, dtype=torch.bool)
+
+
+@operator("full_like")
+def full_like(b: Builder, x: View, value: float, **_: object) -> Tensor:
+    return torch.full(x.index.shape, value)
+
+
+@operator("where")
+def where(b: Builder, condition: Value, x: Value, y: Value) -> Value:
+    mask = known(condition, "condition")
+    need(bool(mask.all() or not mask.any()), "it selects activations by a mask")
+    return x if mask.all() else y

@@ -1,11 +1,13 @@
 """From a PyTorch model to a float `Network`, by `torch.export`."""
 
 import copy
+import warnings
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.export import ExportedProgram
+from torch._ops import OpOverload
+from torch.export import ExportedProgram, default_decompositions
 
 from golden.network import Network
 from vitaccel.errors import ConfigError
@@ -93,11 +95,14 @@ def _load(path: Path) -> ExportedProgram:
 
 
 def _functional(program: ExportedProgram) -> ExportedProgram:
-    """Replace operators that write to their operands, such as ``+=``, if there are any."""
-    schemas = (getattr(node.target, "_schema", None) for node in program.graph.nodes)
-    if any(schema is not None and schema.is_mutable for schema in schemas):
-        return program.run_decompositions({})
-    return program
+    """Replace operators that write to their operands, such as ``+=``, and `einsum`, if any."""
+    targets = {node.target for node in program.graph.nodes if isinstance(node.target, OpOverload)}
+    table = {op: default_decompositions()[op] for op in targets & {torch.ops.aten.einsum.default}}
+    if not table and not any(op._schema.is_mutable for op in targets):
+        return program
+    with warnings.catch_warnings():  # PyTorch copies its own deprecated classes here
+        warnings.simplefilter("ignore", FutureWarning)
+        return program.run_decompositions(table)
 
 
 def _first_line(error: Exception) -> str:

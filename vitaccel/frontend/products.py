@@ -84,8 +84,9 @@ def addmm(b: Builder, bias: Value, x: Value, y: Value, beta: float = 1, alpha: f
 @operator("matmul", "mm", "bmm")
 def matmul(b: Builder, x: Value, y: Value) -> View:
     if isinstance(y, Tensor):
-        need(y.ndim == 2, "matrix of a linear layer must have two axes")
-        return linear(b, x, y.mT)
+        matrix = y.reshape(-1, *y.shape[-2:])[0]
+        need(torch.equal(y, matrix.expand_as(y)), "it multiplies by more than one matrix")
+        return linear(b, x, matrix.mT)
     left, right = computed(x, "left operand"), computed(y, "right operand")
     if len(b.layers[left.source].shape) == 3:
         return context(b, left, right)
@@ -129,6 +130,13 @@ def context(b: Builder, p: View, v: View) -> View:
     return out.moved(index).shaped(*p.index.shape[:-1], -1)
 
 
+def hides_nothing(mask: Value | None) -> bool:
+    """Whether a mask lets every token see every token: True, or 0 to be added."""
+    if not isinstance(mask, Tensor):
+        return mask is None
+    return bool(mask.all() if mask.dtype == torch.bool else not mask.any())
+
+
 @operator("scaled_dot_product_attention")
 def attention(
     b: Builder,
@@ -142,7 +150,7 @@ def attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> View:
-    need(attn_mask is None and not is_causal, "attention masks are not supported")
+    need(not is_causal and hides_nothing(attn_mask), "attention masks are not supported")
     need(dropout_p == 0, "the model is in training mode; call eval() before the export")
     need(not enable_gqa, "grouped queries are not supported")
     factor = q.index.shape[-1] ** -0.5 if scale is None else scale
