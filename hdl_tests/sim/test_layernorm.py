@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-
 from amaranth.sim import Simulator
+
 from golden.ops.layernorm import layernorm, layernorm_constants
-from hdl_tests.harness.pysim import CLOCK_PERIOD, run_stream
+from hdl_tests.harness.pysim import CLOCK_PERIOD
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.layernorm import LayerNorm
-from vitaccel.hw.row_scale import RowScale
 
 SMALL = AcceleratorConfig(rows=4, columns=4, row_words=8, vector_words=16)
 WIDE = AcceleratorConfig(rows=8, columns=8, row_words=256, vector_words=256)
