@@ -1,0 +1,170 @@
+"""`hw.mxu` against exact integer matrix products."""
+
+import random
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+from amaranth.sim._async import TestbenchContext
+
+from hdl_tests.harness.gemm import (
+    Gemm,
+    Ints,
+    Words,
+    columns_of_bits,
+    expected,
+    modes,
+    random_gemm,
+    random_memories,
+    word_bits,
+)
+from hdl_tests.harness.pysim import CLOCK_PERIOD
+from vitaccel import isa
+from vitaccel.config import AcceleratorConfig
+from vitaccel.hw.accumulators import Accumulators
+from vitaccel.hw.mxu import Mxu
+from vitaccel.hw.ports import DRAIN_LATENCY
+from vitaccel.isa import Columns, Stationary
+
+SMALL = {"accumulator_rows": 16, "activation_words": 1024, "weight_words": 256}
+CONFIGS = {
+    "4x4": AcceleratorConfig(rows=4, columns=4, **SMALL),
+    "4x4-a6": AcceleratorConfig(rows=4, columns=4, activation_bits=6, weight_bits=6, **SMALL),
+    "4x8-packed": AcceleratorConfig(rows=4, columns=8, weight_bits=4, **SMALL),
+    "4x8-pot": AcceleratorConfig(rows=4, columns=8, pot_columns=4, **SMALL),
+    "4x12-mixed": AcceleratorConfig(
+        rows=4, columns=12, pot_columns=4, weight_bits=4, log2_attention=True, **SMALL
+    ),
+    "3x6-log2": AcceleratorConfig(rows=3, columns=6, pot_columns=3, log2_attention=True, **SMALL),
+    "3x6-pot5": AcceleratorConfig(
+        rows=3, columns=6, pot_columns=3, pot_bits=5, accumulator_bits=24, **SMALL
+    ),
+}
+
+
+class Bench:
+    """An `Mxu` between memories and a POST that drains; all pause at random."""
+
+    def __init__(
+        self, config: AcceleratorConfig, gemms: Sequence[Gemm], *, pause: float, seed: int
+    ) -> None:
+        self.config, self.gemms, self.pause = config, gemms, pause
+        self.rng = random.Random(seed)
+        self.memories = random_memories(config, np.random.default_rng(seed))
+        self.dut = Mxu(config)
+        self.cycle = 0
+        self.beats: list[int] = []
+        self.dones: list[int] = []
+        self.sums: list[Ints] = []  # drained, [n_rows, columns] per n_tile
+        self.reads = 0
+
+    def run(self, max_cycles: int = 20_000) -> None:
+        sim = Simulator(self.dut)
+        sim.add_clock(CLOCK_PERIOD)
+        sim.add_testbench(self.commands)
+        sim.add_testbench(self.post)
+        sim.add_testbench(self.watch, background=True)
+        activations, weights = self.memories
+        for port, words in (
+            (self.dut.stream, activations),
+            (self.dut.stationary, activations),
+            (self.dut.weights, weights),
+        ):
+            sim.add_testbench(self.memory(port, words), background=True)
+
+        async def guard(ctx: TestbenchContext) -> None:
+            await ctx.delay(max_cycles * CLOCK_PERIOD)
+            raise AssertionError(f"no end after {max_cycles} cycles: {len(self.sums)} tiles")
+
+        sim.add_testbench(guard, background=True)
+        sim.run()
+
+    def memory(self, port: Any, words: Words) -> Any:
+        async def answer(ctx: TestbenchContext) -> None:
+            waiting: deque[tuple[int, int]] = deque()  # (cycle it is due, word)
+            while True:
+                ctx.set(port.request.ready, self.rng.random() >= self.pause)
+                due = waiting and waiting[0][0] <= self.cycle
+                ctx.set(port.valid, bool(due))
+                bits = waiting.popleft()[1] if due else self.rng.getrandbits(8)
+                ctx.set(port.data.as_value(), bits)
+                ready, address = port.request.ready, port.request.payload
+                *_, valid, ready, address = await ctx.tick().sample(
+                    port.request.valid, ready, address
+                )
+                if valid and ready:
+                    delay = self.rng.randrange(12) if self.pause else 1
+                    waiting.append((self.cycle + delay, word_bits(words[address % len(words)])))
+                    self.reads += 1
+
+        return answer
+
+    async def commands(self, ctx: TestbenchContext) -> None:
+        dut = self.dut
+        for gemm in self.gemms:
+            while self.rng.random() < self.pause:
+                await ctx.tick()
+            ctx.set(dut.command.payload.as_value(), gemm.as_bits())
+            ctx.set(dut.command.valid, 1)
+            ready = 0
+            while not ready:
+                *_, ready = await ctx.tick().sample(dut.command.ready)
+            ctx.set(dut.command.valid, 0)
+        while len(self.dones) < len(self.gemms):
+            *_, busy = await ctx.tick().sample(dut.busy)
+            assert busy or len(self.dones) == len(self.gemms)
+        await ctx.tick()
+        assert not ctx.get(dut.busy)
+
+    async def post(self, ctx: TestbenchContext) -> None:
+        drain = self.dut.drain
+        for gemm in self.gemms:
+            for _ in range(gemm.n_tiles):
+                full = 0
+                while not full or self.rng.random() < self.pause:
+                    *_, full = await ctx.tick().sample(drain.full)
+                raw = []
+                for row in range(gemm.n_rows + DRAIN_LATENCY):
+                    ctx.set(drain.address, row % gemm.n_rows)
+                    *_, bits = await ctx.tick().sample(drain.data.as_value())
+                    raw.append(columns_of_bits(self.config, bits))
+                self.sums.append(np.stack(raw[DRAIN_LATENCY:]))
+                ctx.set(drain.release, 1)
+                await ctx.tick()
+                ctx.set(drain.release, 0)
+
+    async def watch(self, ctx: TestbenchContext) -> None:
+        dut = self.dut
+        while True:
+            *_, beat, done, fault = await ctx.tick().sample(dut.beat, dut.done, dut.fault)
+            assert fault == isa.Status.OK
+            self.cycle += 1
+            if beat:
+                self.beats.append(self.cycle)
+            if done:
+                self.dones.append(self.cycle)
+
+    def check(self) -> None:
+        """Compare every drained tile with numpy."""
+        assert len(self.dones) == len(self.gemms)
+        drained = iter(self.sums)
+        for gemm in self.gemms:
+            for n_tile, (filled, want) in enumerate(expected(self.config, gemm, self.memories)):
+                got = next(drained)[:, filled]
+                assert np.array_equal(got, want), f"tile {n_tile} of {gemm}"
+        n_beats = sum(gemm.n_rows * gemm.k_tiles * gemm.n_tiles for gemm in self.gemms)
+        assert len(self.beats) == n_beats
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.5], ids=["free", "paused"])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_random_commands(name: str, pause: float) -> None:
+    config, rng = CONFIGS[name], np.random.default_rng(len(name))
+    each = [random_gemm(config, rng, source=s, columns=c) for s, c in modes(config)]
+    gemms = [*each, *(random_gemm(config, rng) for _ in range(8 - len(each)))]
+    bench = Bench(config, gemms, pause=pause, seed=len(name))
+    bench.run()
+    bench.check()

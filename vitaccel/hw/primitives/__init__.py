@@ -1,0 +1,1 @@
+"""Neutral components over vendor cells; the default of each is inferred logic."""
