@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from golden.execute import matmul_bound
 from golden.ops import exp_table, gelu_table, layernorm_constants, linear_range
 from golden.qnetwork import (
     QConcat,
@@ -118,27 +119,15 @@ class _Builder:
         transposed = len(left.shape) == 2
         terms = left.shape[1] // heads if transposed else left.shape[2]
         if left.format == "log2":
-            high = (3 << 13) * 128
             deviation = 16384 * self.spread(right) / math.sqrt(terms)
         else:
-            high = terms * left.high * 128
             strength = self.spread(left) if transposed else left.high / terms
             deviation = strength * self.spread(right) * math.sqrt(terms)
+        layer = QMatMul(name=name, out=out, a=a, b=b, heads=heads, transpose_b=transposed, mul=0)
+        bound = matmul_bound(layer, left, right)
         factor = torch.tensor([self.spread(out) / deviation])
-        pre_shift, post_shift, (mul,) = self.scaling(-high, high, factor)
-        return self.add(
-            QMatMul(
-                name=name,
-                out=out,
-                a=a,
-                b=b,
-                heads=heads,
-                transpose_b=transposed,
-                mul=int(mul),
-                pre_shift=pre_shift,
-                post_shift=post_shift,
-            )
-        )
+        pre_shift, post_shift, (mul,) = self.scaling(-bound, bound, factor)
+        return self.add(layer.replace(mul=int(mul), pre_shift=pre_shift, post_shift=post_shift))
 
     def layernorm(self, name: str, x: str) -> str:
         n_tokens, dim = self.x[x].shape
