@@ -50,8 +50,8 @@ class _Builder:
         return torch.randint(low, high + 1, shape, generator=self.random)
 
     def spread(self, x: QTensor) -> float:
-        """Assumed standard deviation of the integers around the zero point."""
-        return SPREAD * x.high
+        """Assumed root mean square of the integers around the zero point."""
+        return SPREAD * (x.high - x.zero_point)
 
     def multipliers(self, factors: Tensor, post_shift: int) -> Tensor:
         mul = factors * 2.0**post_shift
@@ -117,12 +117,11 @@ class _Builder:
     def matmul(self, name: str, a: str, b: str, out: QTensor, heads: int) -> str:
         left, right = self.x[a], self.x[b]
         transposed = len(left.shape) == 2
-        terms = left.shape[1] // heads if transposed else left.shape[2]
-        if left.format == "log2":
-            deviation = 16384 * self.spread(right) / math.sqrt(terms)
-        else:
-            strength = self.spread(left) if transposed else left.high / terms
-            deviation = strength * self.spread(right) * math.sqrt(terms)
+        if transposed:
+            strength = self.spread(left) * math.sqrt(left.shape[1] // heads)
+        else:  # rows of probabilities that add to 1
+            strength = 1 << (14 if left.format == "log2" else left.bits)
+        deviation = strength * self.spread(right)
         layer = QMatMul(name=name, out=out, a=a, b=b, heads=heads, transpose_b=transposed, mul=0)
         bound = matmul_bound(layer, left, right)
         factor = torch.tensor([self.spread(out) / deviation])
