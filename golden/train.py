@@ -3,10 +3,13 @@
 import argparse
 import logging
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from golden.datasets import Split, digits
@@ -56,30 +59,41 @@ def batches(n_images: int, steps: int, rng: torch.Generator) -> list[Tensor]:
     return chosen[:steps]
 
 
+@contextmanager
+def reproducible(seed: int) -> Iterator[torch.Generator]:
+    """One thread, deterministic kernels, own random numbers; afterwards everything as before."""
+    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield torch.manual_seed(seed)
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(strict)
+
+
 def train(arch: Architecture, data: Split, *, steps: int, seed: int) -> VisionTransformer:
     """Train from scratch and return the moving average of the weights, in evaluation mode.
 
-    AdamW, cosine schedule, label smoothing 0.1. One thread and deterministic kernels: the same
-    seed gives the same bytes on the same build of PyTorch.
+    AdamW, warm-up and cosine, label smoothing 0.1. The same seed gives the same bytes on the same
+    build of PyTorch.
     """
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    torch.manual_seed(seed)
-    rng = torch.Generator().manual_seed(seed)
-    model = VisionTransformer(arch)
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_at(step, steps))
-    for step, index in enumerate(batches(len(data.labels), steps, rng)):
-        logits = model(augment(data.images[index], rng))
-        loss = nn.functional.cross_entropy(logits, data.labels[index], label_smoothing=0.1)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        average.update_parameters(model)
-        if step % 500 == 0:
-            log.info("step %d of %d: loss %.3f", step, steps, loss.item())
+    with reproducible(seed) as rng:
+        model = VisionTransformer(arch)
+        average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY))
+        optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, weight_decay=0.05)
+        schedule = LambdaLR(optimizer, lambda step: rate_at(step, steps))
+        for step, index in enumerate(batches(len(data.labels), steps, rng)):
+            logits = model(augment(data.images[index], rng))
+            loss = nn.functional.cross_entropy(logits, data.labels[index], label_smoothing=0.1)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            average.update_parameters(model)
+            if step % 500 == 0:
+                log.info("step %d of %d: loss %.3f", step, steps, loss.item())
     trained = average.module
     assert isinstance(trained, VisionTransformer)
     return trained.eval()

@@ -71,8 +71,9 @@ def _to_float(array: np.ndarray) -> Tensor:
 
 
 def _arrays(path: Path, channels: int) -> list[np.ndarray]:
-    loaded = np.load(path, allow_pickle=False)
-    arrays = [loaded] if isinstance(loaded, np.ndarray) else [loaded[key] for key in loaded.files]
+    with path.open("rb") as file:
+        loaded = np.load(file, allow_pickle=False)
+        arrays = [loaded] if isinstance(loaded, np.ndarray) else [*loaded.values()]
     if not arrays:
         raise ValueError("no arrays in it")
     if any(array.dtype.kind not in "fiub" for array in arrays):
