@@ -3,6 +3,7 @@
 from amaranth import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
 __all__ = ["Gearbox", "packed_layout"]
 
@@ -66,7 +67,7 @@ class Gearbox(wiring.Component):
         places = self.enough + self.most
         held = Signal(data.ArrayLayout(unsigned(self.width), places))  # zero from `level` on
         level = Signal(range(places + 1))
-        kept = Signal(range(self.enough + self.inputs + 1))  # after what leaves in this cycle
+        kept = Signal.like(level)  # after what leaves in this cycle
         leaves = Signal()
         enters = Signal()
         m.d.comb += [
@@ -78,10 +79,11 @@ class Gearbox(wiring.Component):
             kept.eq(Mux(leaves, level - self.outputs, level)),
         ]
         # Bit by bit, so that the shift amount is in granules.
-        moved = [Cat(word[bit] for word in self.i.p.data) << kept for bit in range(self.width)]
+        place = kept[: bits_for(self.enough)]  # no more is held when a word enters
+        moved = [Cat(word[bit] for word in self.i.p.data) << place for bit in range(self.width)]
         m.d.sync += level.eq(kept + Mux(enters, self.i.p.count, 0))
-        for n, place in enumerate(held):
+        for n, granule in enumerate(held):
             following = held[n + self.outputs] if n + self.outputs < places else 0
             arriving = Cat(lane[n] if n < len(lane) else 0 for lane in moved)
-            m.d.sync += place.eq(Mux(leaves, following, place) | Mux(enters, arriving, 0))
+            m.d.sync += granule.eq(Mux(leaves, following, granule) | Mux(enters, arriving, 0))
         return m

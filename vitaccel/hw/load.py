@@ -21,6 +21,8 @@ from vitaccel.isa import Op, Status
 
 __all__ = ["Load"]
 
+COMMAND_BITS = 4  # counters of commands; the queues hold fewer
+
 
 class Load(wiring.Component):
     """Copy ``n_rows`` rows of ``n_words`` words to a space; see `isa.FIELDS`.
@@ -116,20 +118,30 @@ class Load(wiring.Component):
         for name in write_ports(self.config):
             link(m, getattr(spaces, name), wiring.flipped(getattr(self, name)))
 
-        under_way = Signal(range(LocalRows.DEPTH + 4))
+        self._finish(m, bursts, spaces, refused & ~gearbox.o.valid & ~spaces.busy)
+        return m
+
+    def _finish(self, m: Module, bursts: Bursts, spaces: Spaces, refused: Value) -> None:
+        """Count commands, report faults once the command at fault is the oldest."""
+        older = Signal(COMMAND_BITS)  # unfinished commands whose bursts are all issued
+        taken = self.command.valid & self.command.ready
+        issued = self.burst.valid & self.burst.ready & self.burst.p.last
+        under_way = Signal(COMMAND_BITS)
         m.d.comb += [self.done.eq(spaces.done), self.busy.eq(under_way != 0)]
-        m.d.sync += under_way.eq(under_way + (self.command.valid & self.command.ready) - self.done)
+        m.d.sync += [
+            under_way.eq(under_way + taken - self.done),
+            older.eq(older + issued - self.done),
+        ]
         with m.If(self.fault != Status.OK):
             pass
         with m.Elif(spaces.fault != Status.OK):
             m.d.sync += self.fault.eq(spaces.fault)
-        with m.Elif(refused & ~gearbox.o.valid & ~spaces.busy):
+        with m.Elif(refused):
             m.d.sync += self.fault.eq(
                 Mux(self.beat.p.response == SLVERR, Status.READ_SLVERR, Status.READ_DECERR)
             )
-        with m.Elif(under_way == 1):
+        with m.Elif(older == 0):
             m.d.sync += self.fault.eq(bursts.fault)
-        return m
 
     def _unpack(self, m: Module, bursts: Bursts, gearbox: Gearbox) -> Value:
         """Feed beats to the gearbox without what lies past a row; return whether one is refused."""

@@ -2,7 +2,7 @@
 
 from math import gcd
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -19,6 +19,8 @@ from vitaccel.hw.stream import link
 from vitaccel.isa import Op, Status
 
 __all__ = ["Store"]
+
+COMMAND_BITS = 5  # counters of commands; queues and bursts under way hold fewer
 
 
 class Store(wiring.Component):
@@ -85,27 +87,33 @@ class Store(wiring.Component):
             bursts.i.p[name].eq(self.command.p[name]) for name in bursts.i.p.shape().members
         ]
 
-        under_way = Signal(range(LocalRows.DEPTH + 16))
+        taken = self.command.valid & self.command.ready
+        issued = self.burst.valid & self.burst.ready & self.burst.p.last
+        under_way = Signal(COMMAND_BITS)
+        older = Signal(COMMAND_BITS)  # unfinished commands whose bursts are all issued
         m.d.comb += [
             # Not after an error: the failed command stays the oldest one.
             self.done.eq(self.written & (self.response < SLVERR) & (self.fault == Status.OK)),
             self.busy.eq(under_way != 0),
         ]
-        m.d.sync += under_way.eq(under_way + (self.command.valid & self.command.ready) - self.done)
+        m.d.sync += [
+            under_way.eq(under_way + taken - self.done),
+            older.eq(older + issued - self.done),
+        ]
         with m.If(self.fault != Status.OK):
             pass
         with m.Elif(self.answered & (self.response >= SLVERR)):
             m.d.sync += self.fault.eq(
                 Mux(self.response == SLVERR, Status.WRITE_SLVERR, Status.WRITE_DECERR)
             )
-        with m.Elif((under_way == 1) & outside):
+        with m.Elif(outside):
             m.d.sync += self.fault.eq(Status.LOCAL_ADDRESS)
-        with m.Elif(under_way == 1):
+        with m.Elif(older == 0):
             m.d.sync += self.fault.eq(bursts.fault)
         return m
 
-    def _words(self, m: Module, bursts: Bursts) -> Signal:
-        """Read words and repack them; return whether the next one lies outside the memory."""
+    def _words(self, m: Module, bursts: Bursts) -> Value:
+        """Read words and repack them; return whether the oldest command leaves the memory."""
         size, bus = self.config.rows, self.config.axi_bytes
         granule = gcd(size, bus)
         words, beats = size // granule, bus // granule  # granules of each
@@ -115,6 +123,9 @@ class Store(wiring.Component):
         # A granule is its bytes and a strobe, which padding lacks.
         m.submodules.gearbox = gearbox = Gearbox(8 * granule + 1, words, beats, words + beats - 1)
         outside = Signal()
+        older = Signal(COMMAND_BITS)  # unfinished commands whose words are all asked for
+        asked = rows.o.valid & rows.o.ready & rows.o.p.last
+        m.d.sync += older.eq(older + asked - self.done)
         fields = self.command.p
         m.d.comb += [
             self.command.ready.eq(bursts.i.ready & rows.i.ready),
@@ -147,4 +158,4 @@ class Store(wiring.Component):
                 self.beat.p.data.word_select(n, 8 * granule).eq(place),
                 self.beat.p.strobe.word_select(n, granule).eq(place[-1].replicate(granule)),
             ]
-        return outside
+        return outside & (older == 0)
