@@ -189,7 +189,7 @@ def one(**changes: int) -> Command:
 
 
 def test_bus_is_busy_in_every_cycle() -> None:
-    run = Run(shape(8, 8), [one(n_words=32, n_rows=3, external_stride=256)], latency=0).run()
+    run = Run(shape(8, 8), [one(n_words=32, n_rows=3, external_stride=256)], latency=1).run()
     assert run.cycles <= 96 + 24
 
 
