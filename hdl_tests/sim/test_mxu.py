@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """`hw.mxu` against exact integer matrix products."""
 
 import random
@@ -49,9 +50,15 @@ class Bench:
     """An `Mxu` between memories and a POST that drains; all pause at random."""
 
     def __init__(
-        self, config: AcceleratorConfig, gemms: Sequence[Gemm], *, pause: float, seed: int
+        self,
+        config: AcceleratorConfig,
+        gemms: Sequence[Gemm],
+        *,
+        pause: float = 0.0,
+        latency: int = 5,
+        seed: int = 0,
     ) -> None:
-        self.config, self.gemms, self.pause = config, gemms, pause
+        self.config, self.gemms, self.pause, self.latency = config, gemms, pause, latency
         self.rng = random.Random(seed)
         self.memories = random_memories(config, np.random.default_rng(seed))
         self.dut = Mxu(config)
@@ -59,14 +66,15 @@ class Bench:
         self.beats: list[int] = []
         self.dones: list[int] = []
         self.sums: list[Ints] = []  # drained, [n_rows, columns] per n_tile
-        self.reads = 0
+        self.taken: list[int] = []
+        self.filled: list[int] = []  # cycles in which a bank became full
 
     def run(self, max_cycles: int = 20_000) -> None:
         sim = Simulator(self.dut)
         sim.add_clock(CLOCK_PERIOD)
+        sim.add_testbench(self.watch, background=True)  # first, so that all count alike
         sim.add_testbench(self.commands)
         sim.add_testbench(self.post)
-        sim.add_testbench(self.watch, background=True)
         activations, weights = self.memories
         for port, words in (
             (self.dut.stream, activations),
@@ -96,9 +104,8 @@ class Bench:
                     port.request.valid, ready, address
                 )
                 if valid and ready:
-                    delay = self.rng.randrange(12) if self.pause else 1
+                    delay = self.rng.randrange(12) if self.pause else self.latency - 1
                     waiting.append((self.cycle + delay, word_bits(words[address % len(words)])))
-                    self.reads += 1
 
         return answer
 
@@ -112,6 +119,7 @@ class Bench:
             ready = 0
             while not ready:
                 *_, ready = await ctx.tick().sample(dut.command.ready)
+            self.taken.append(self.cycle)
             ctx.set(dut.command.valid, 0)
         while len(self.dones) < len(self.gemms):
             *_, busy = await ctx.tick().sample(dut.busy)
@@ -126,6 +134,7 @@ class Bench:
                 full = 0
                 while not full or self.rng.random() < self.pause:
                     *_, full = await ctx.tick().sample(drain.full)
+                self.filled.append(self.cycle)
                 raw = []
                 for row in range(gemm.n_rows + DRAIN_LATENCY):
                     ctx.set(drain.address, row % gemm.n_rows)
@@ -168,3 +177,93 @@ def test_random_commands(name: str, pause: float) -> None:
     bench = Bench(config, gemms, pause=pause, seed=len(name))
     bench.run()
     bench.check()
+
+
+def test_every_row_count() -> None:
+    """Short tiles wait so that beats of a row keep their distance."""
+    config = CONFIGS["4x4"]
+    gemms = [
+        Gemm(n_rows=n_rows, k_tiles=4, stream=7 * n_rows, stream_stride=5, stationary=n_rows)
+        for n_rows in range(1, config.accumulator_rows + 1)
+    ]
+    bench = Bench(config, gemms)
+    bench.run()
+    bench.check()
+
+
+def test_accumulators_wrap() -> None:
+    config = CONFIGS["4x4"].replace(accumulator_bits=20)
+    bench = Bench(config, [Gemm(n_rows=4, k_tiles=20, unsigned=1)])
+    for memory, value in zip(bench.memories, (255, 127), strict=True):
+        memory[:] = value
+    bench.run()
+    bench.check()
+    assert 80 * 255 * 127 >= 2**20
+    assert (bench.sums[0] == 80 * 255 * 127 - (2 << 20)).all()
+
+
+@pytest.mark.parametrize("name", ["4x8-pot", "4x12-mixed", "3x6-log2"])
+def test_beats_without_gaps(name: str) -> None:
+    """Tiles, n-tiles and commands follow each other without a bubble, whatever their source."""
+    config = CONFIGS[name]
+    gemms = [
+        Gemm(n_rows=16, k_tiles=4, n_tiles=2, stationary_stride=3, source=s, columns=c)
+        for s, c in modes(config)
+    ]
+    bench = Bench(config, gemms)
+    bench.run()
+    bench.check()
+    assert bench.beats == [bench.beats[0] + n for n in range(len(gemms) * 128)]
+    assert bench.dones == bench.beats[127::128]
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 3, 4, 5])
+def test_time_of_one_command(n_rows: int) -> None:
+    config = CONFIGS["4x4"]
+    bench = Bench(config, [Gemm(n_rows=n_rows)], latency=1)
+    bench.run()
+    assert bench.beats == [bench.taken[0] + Mxu.START_CYCLES + 4 + n for n in range(n_rows)]
+    assert bench.filled[0] == bench.beats[-1] + Accumulators(config).latency
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"n_rows": 0},
+        {"n_rows": 17},
+        {"k_tiles": 0},
+        {"n_tiles": 0},
+        {"source": 3},
+        {"columns": 3},
+        {"columns": Columns.POT, "source": Stationary.WEIGHT},
+        {"columns": Columns.POT, "source": Stationary.ROWS},
+        {"columns": Columns.ALL, "source": Stationary.ROWS},
+        {"columns": Columns.ALL, "source": Stationary.TRANSPOSED},
+        {"columns": Columns.UNIFORM, "source": 2, "stationary_stride": 2**14},
+    ],
+    ids=str,
+)
+def test_refuses_illegal_fields(change: dict[str, int]) -> None:
+    """The command before finishes, the illegal one and those after it are not executed."""
+    dut = Mxu(CONFIGS["4x8-pot"])
+    gemms = [Gemm(n_rows=2), Gemm(**change)]
+
+    async def offer(ctx: TestbenchContext) -> None:
+        ctx.set(dut.stream.request.ready, 1)
+        ctx.set(dut.weights.request.ready, 1)
+        ctx.set(dut.command.valid, 1)
+        n_taken = n_done = 0
+        for _ in range(100):
+            ctx.set(dut.command.payload.as_value(), gemms[min(n_taken, 1)].as_bits())
+            asked = ctx.get(dut.weights.request.valid), ctx.get(dut.stream.request.valid)
+            *_, ready, done = await ctx.tick().sample(dut.command.ready, dut.done)
+            n_taken, n_done = n_taken + ready, n_done + done
+            ctx.set(dut.weights.valid, asked[0])
+            ctx.set(dut.stream.valid, asked[1])
+        assert (n_taken, n_done) == (2, 1)
+        assert ctx.get(dut.fault) == isa.Status.ILLEGAL_FIELD
+
+    sim = Simulator(dut)
+    sim.add_clock(CLOCK_PERIOD)
+    sim.add_testbench(offer)
+    sim.run()

@@ -10,7 +10,6 @@ from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.array import physical_columns
 from vitaccel.hw.fetch import Fetch
 from vitaccel.hw.ports import ReadPort, command_layout, word_layout
-from vitaccel.hw.queue import Queue
 from vitaccel.hw.skew import Skew
 from vitaccel.hw.stream import link
 from vitaccel.hw.tile_walk import TileWalk, target_layout
@@ -64,12 +63,10 @@ class Loader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.walk = walk = TileWalk(self.config)
-        m.submodules.asked = asked = Queue(walk.o.p.shape(), 4)
         depth = max(16, 2 << ceil_log2(self.config.rows))
         m.submodules.fetch = fetch = Fetch(self.config, target_layout(self.config), depth)
         link(m, wiring.flipped(self.command), walk.command)
-        link(m, walk.o, asked.i)
-        link(m, asked.o, fetch.i)
+        link(m, walk.o, fetch.i)
         self._switch(m, fetch)
 
         # Send the word that waits if the shadows are free. A block must not be interrupted.

@@ -20,9 +20,9 @@ STRIDE_BITS = 16  # of `Walk`
 class Mxu(wiring.Component):
     """Multiply streamed activations by stationary tiles, see docs/architecture.md.
 
-    Computes ``acc[m, c] = sum_k stream[m, k] * stationary[c, k]`` for each n_tile. `Loader` keeps the
-    next tile in the shadow registers, across commands too, while `Streamer` launches the beats of
-    the present one.
+    Computes ``acc[m, c] = sum_k stream[m, k] * stationary[c, k]`` for each n_tile. `Loader` keeps
+    the next tile in the shadow registers, across commands too, while `Streamer` launches the beats
+    of the present one.
 
     Parameters
     ----------
@@ -48,13 +48,16 @@ class Mxu(wiring.Component):
 
     Timing
     ------
-    One beat per cycle, tiles without gaps if their rows outnumber the words of a tile.
+    One beat per cycle, without gaps between tiles and commands whose rows outnumber the words of
+    the next tile. If the memories answer in the next cycle, the first beat comes `START_CYCLES`
+    after its command was taken, plus one for each word of its tile.
 
     Numerics
     --------
     Exact modulo ``2**accumulator_bits``; golden twins `golden.ops.matmul` and ``log2_matmul``.
     """
 
+    START_CYCLES = 8
     N_COMMANDS = 63  # more than the queues inside can hold
 
     def __init__(self, config: AcceleratorConfig) -> None:
