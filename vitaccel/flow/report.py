@@ -24,11 +24,11 @@ def write_report(
     summary
         What ``summary.json`` holds: ``bit_exact``, ``images``, ``tensors_compared``, ``accuracy``
         (``float``, ``golden``, ``rtl`` as fractions), ``cycles_per_image``, ``mac_utilization``
-        (a fraction), ``config_digest``, ``seconds`` (per step, or in all); optional ``title`` and
-        ``config``.
+        (a fraction), ``config_digest``, ``seconds`` (per step, or in all); optional ``network``,
+        ``scheme``, ``config``, ``mismatches``, ``accuracy_held_out`` with ``held_out_images``.
     layers
-        Per layer ``name``, ``kind``, ``shape``, ``macs``, ``cycles`` (busy), ``tensors`` and
-        ``equal`` (how many were compared, how many agreed).
+        Per layer ``name``, ``kind``, ``shape``, ``macs``, ``busy_cycles`` and ``equal``, how
+        many of its tensors agreed; optional ``ideal_cycles``, and ``compared`` if not all agreed.
     timeline
         Per unit its intervals in ascending order, in cycles.
     """
@@ -36,6 +36,7 @@ def write_report(
     environment = jinja2.Environment(
         loader=here, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # units keep their order
     environment.filters |= {"number": _number, "percent": _percent}
     page = environment.get_template("report.html").render(
         summary=summary,
@@ -43,7 +44,7 @@ def write_report(
         layers=layers,
         timeline=timeline,
         busy=_busy(timeline),
-        most_cycles=max((layer.get("cycles") or 0 for layer in layers), default=0),
+        most_cycles=max((layer.get("busy_cycles") or 0 for layer in layers), default=0),
     )
     path = folder / "report.html"
     path.write_text(page, encoding="utf-8")

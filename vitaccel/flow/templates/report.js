@@ -8,6 +8,12 @@ const end = Math.max(1, ...units.map((unit) => (data[unit].length ? data[unit].a
 const [labels, row, axis] = [72, 30, 24];
 let [from, to] = [0, end];
 
+// Number the instructions of each unit, so that neighbours can differ in tint.
+for (const unit of units) {
+  let count = 0;
+  for (const interval of data[unit]) interval.push(interval[2] === "busy" ? count++ : 0);
+}
+
 const width = () => canvas.clientWidth - labels;
 const x = (cycle) => labels + ((cycle - from) / (to - from)) * width();
 const cycle = (px) => from + ((px - labels) / width()) * (to - from);
@@ -25,12 +31,12 @@ function firstEndingAfter(list, when) {
 
 function drawRow(ctx, color, list, top) {
   for (let n = firstEndingAfter(list, from); n < list.length && list[n][0] < to; n++) {
-    const [start, stop, state, label] = list[n];
+    const [start, stop, state, label, number] = list[n];
     const left = Math.max(labels, x(start));
     const right = Math.min(labels + width(), x(stop));
     const busy = state === "busy";
     const gap = right - left > 4 ? 1 : 0; // neighbours stay apart once there is room
-    ctx.fillStyle = busy ? (n % 2 ? color.accent : color.accent2) : color.waiting;
+    ctx.fillStyle = busy ? (number % 2 ? color.accent : color.accent2) : color.waiting;
     ctx.fillRect(left, top + (busy ? 5 : 11), Math.max(right - left - gap, 0.6), busy ? row - 10 : row - 22);
     if (!busy || right - left < 44) continue;
     ctx.save();
