@@ -1,0 +1,86 @@
+"""The main job: the shipped digits ViT, from float checkpoint to bit-exact RTL."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from golden.evaluate import accuracy, run_float
+from golden.execute import execute
+from golden.quantize import quantize
+from golden.scheme import Scheme
+from golden.storage import save
+from vitaccel.compile import compile_network
+from vitaccel.config import AcceleratorConfig
+from vitaccel.files import write_files
+from vitaccel.flow.report import write_report
+from vitaccel.generate import generate
+from vitaccel.sources import Images, load_images, load_network
+from vitaccel.timing import Stopwatch
+from vitaccel.verify import Verdict, layer_table, verify
+
+__all__ = ["CALIBRATION", "demo"]
+
+CALIBRATION = 128  # training images that scales are chosen on
+
+
+def demo(
+    config: AcceleratorConfig, scheme: str, n_images: int, folder: Path, watch: Stopwatch
+) -> tuple[dict[str, Any], Verdict]:
+    """Quantise, compile, generate, simulate, compare, report.
+
+    Parameters
+    ----------
+    n_images
+        Held-out images to run in RTL, 2 to 360.
+    folder
+        Receives Verilog, sidecar, ``network/``, ``program.*``, ``summary.json``, ``report.html``.
+
+    Returns
+    -------
+    tuple
+        The summary that was written, and the verdict it comes from.
+    """
+    with watch("float"):
+        network = load_network("digits")
+        shape = network.layers[0].shape
+        test = load_images("digits", shape)
+        calibration = load_images("digits:train", shape, CALIBRATION).images
+        floats = run_float(network, test.images)[network.layers[-1].name]
+    with watch("quantize"):
+        chosen = Scheme.for_config(scheme, config)
+        integers = quantize(
+            network, calibration, chosen, lambda done, total: watch.tell(done / total)
+        )
+        save(integers, folder / "network")
+    with watch("generate"):
+        generate(config, folder)
+        compile_network(integers, config).save(folder)
+    verdict = verify(integers, config, test.images[:n_images], folder.parent / "models", watch)
+    golden = execute(integers, test.images, keep=False)[integers.layers[-1].name]
+    rtl = torch.from_numpy(verdict.logits)
+    summary = {
+        "network": integers.name,
+        "scheme": scheme,
+        **verdict.summary(),
+        "accuracy": _accuracies(test, n_images, float=floats, golden=golden, rtl=rtl),
+        "accuracy_held_out": _accuracies(test, len(test.images), float=floats, golden=golden),
+        "held_out_images": len(test.images),
+        "config": config.model_dump(),
+        "config_digest": config.digest(),
+        "seconds": {name: round(value, 2) for name, value in watch.seconds.items()},
+    }
+    write_files(folder, {"summary.json": json.dumps(summary, indent=1)})
+    write_report(folder, summary, layer_table(integers, config, verdict), verdict.timeline)
+    return summary, verdict
+
+
+def _accuracies(test: Images, n_images: int, **logits: Tensor) -> dict[str, float]:
+    assert test.labels is not None
+    labels = test.labels[:n_images]
+    return {
+        name: round(accuracy(x.reshape(len(x), -1)[:n_images].float(), labels), 4)
+        for name, x in logits.items()
+    }

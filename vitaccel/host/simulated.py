@@ -1,0 +1,100 @@
+"""Transport to the accelerator in Verilator; runs inside the simulator, under cocotb."""
+
+from typing import Any
+
+from cocotb.triggers import ReadOnly, RisingEdge
+
+__all__ = ["SimulatedTransport"]
+
+
+class SimulatedTransport:
+    """Ports of `hw.simulation_top.SimulationTop`; Python wakes only to touch them.
+
+    Memory is reached through the back door of the simulated memory, a bus word a cycle.
+    """
+
+    def __init__(self, dut: Any, bus_bytes: int) -> None:
+        self.dut, self.bus_bytes = dut, bus_bytes
+
+    async def _handshake(self, valid: str, ready: str) -> None:
+        self.dut[valid].value = 1
+        taken = False
+        while not taken:
+            await ReadOnly()
+            taken = bool(self.dut[ready].value)
+            await RisingEdge(self.dut.clk)
+        self.dut[valid].value = 0
+
+    async def read_register(self, offset: int) -> int:
+        """AXI4-Lite read."""
+        dut = self.dut
+        dut.s_axil_araddr.value = offset
+        dut.s_axil_rready.value = 0
+        await self._handshake("s_axil_arvalid", "s_axil_arready")
+        while True:
+            await ReadOnly()
+            if dut.s_axil_rvalid.value:
+                break
+            await RisingEdge(dut.clk)
+        value = dut.s_axil_rdata.value.to_unsigned()
+        await RisingEdge(dut.clk)
+        dut.s_axil_rready.value = 1
+        await RisingEdge(dut.clk)
+        dut.s_axil_rready.value = 0
+        return value
+
+    async def write_register(self, offset: int, value: int) -> None:
+        """AXI4-Lite write."""
+        dut = self.dut
+        dut.s_axil_awaddr.value = offset
+        dut.s_axil_wdata.value = value
+        dut.s_axil_wstrb.value = 15
+        dut.s_axil_bready.value = 1
+        dut.s_axil_wvalid.value = 1
+        dut.s_axil_awvalid.value = 1
+        waiting = {"aw", "w", "b"}
+        while waiting:
+            await ReadOnly()
+            done = {n for n in waiting if self._moves(n)}
+            await RisingEdge(dut.clk)
+            waiting -= done
+            for name in done:
+                port = "s_axil_bready" if name == "b" else f"s_axil_{name}valid"
+                dut[port].value = 0
+
+    def _moves(self, channel: str) -> bool:
+        dut = self.dut
+        return bool(dut[f"s_axil_{channel}valid"].value) and bool(
+            dut[f"s_axil_{channel}ready"].value
+        )
+
+    async def write_memory(self, address: int, data: bytes) -> None:
+        """Back door, one bus word a cycle."""
+        dut, size = self.dut, self.bus_bytes
+        dut.door_write.value = 1
+        for at in range(0, len(data), size):
+            dut.door_address.value = (address + at) // size
+            dut.door_write_data.value = int.from_bytes(data[at : at + size], "little")
+            await RisingEdge(dut.clk)
+        dut.door_write.value = 0
+
+    async def read_memory(self, address: int, size: int) -> bytes:
+        """Back door, one bus word every other cycle."""
+        dut, step = self.dut, self.bus_bytes
+        words = []
+        first = address // step
+        for word in range(first, -(-(address + size) // step)):
+            dut.door_address.value = word
+            await RisingEdge(dut.clk)
+            await RisingEdge(dut.clk)
+            await ReadOnly()
+            words.append(dut.door_read_data.value.to_unsigned().to_bytes(step, "little"))
+            await RisingEdge(dut.clk)
+        start = address - first * step
+        return b"".join(words)[start : start + size]
+
+    async def interrupt(self) -> None:
+        """Wait without waking up."""
+        if not self.dut.interrupt.value:
+            await RisingEdge(self.dut.interrupt)
+        await RisingEdge(self.dut.clk)

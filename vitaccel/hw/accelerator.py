@@ -1,0 +1,100 @@
+"""The whole accelerator: shell, compute units and memories, one AXI4 IP block."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from amaranth import Cat, Module, Mux, ResetInserter, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out, connect
+
+from vitaccel import isa
+from vitaccel.config import AcceleratorConfig
+from vitaccel.hw.axi import expose, master_ports, slave_ports
+from vitaccel.hw.mxu import Mxu
+from vitaccel.hw.post import Post
+from vitaccel.hw.scratchpad import Scratchpad
+from vitaccel.hw.shell import Shell, attach
+from vitaccel.hw.vector import Vector
+from vitaccel.hw.weight_buffer import WeightBuffer
+
+__all__ = ["Accelerator"]
+
+
+class Accelerator(wiring.Component):
+    """Everything of docs/architecture.md between an AXI4 memory and an AXI4-Lite host.
+
+    Parameters
+    ----------
+    config
+        See `AcceleratorConfig`.
+
+    Members
+    -------
+    m_axi_*, s_axil_*, interrupt
+        See `Shell`.
+    busy, waiting : Out(5), Out(5)
+        Bit u: unit u (`isa.Unit`) works on an instruction; has one whose semaphores are empty.
+        For timelines; leave open on a board.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
+        super().__init__({
+            **master_ports(config),
+            **slave_ports(),
+            "interrupt": Out(1),
+            "busy": Out(len(isa.Unit)),
+            "waiting": Out(len(isa.Unit)),
+        })
+
+    def latencies(self) -> Mapping[str, int]:
+        """Fixed latencies of the parts in cycles, for the sidecar."""
+        parts: tuple[Any, ...] = (Scratchpad, WeightBuffer)
+        return {part.__name__: part.LATENCY for part in parts}
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.shell = shell = Shell(self.config)
+        expose(m, self, shell, [*master_ports(self.config), *slave_ports()])
+        m.d.comb += [
+            self.interrupt.eq(shell.interrupt),
+            self.busy.eq(shell.busy),
+            self.waiting.eq(shell.waiting),
+        ]
+
+        units = {
+            "mxu": Mxu(self.config),
+            "post": Post(self.config),
+            "vector": Vector(self.config),
+            "activation": Scratchpad(self.config, n_readers=5, n_writers=3),
+            "weights": WeightBuffer(self.config),
+        }
+        for name, unit in units.items():  # one reset register a unit keeps its fan-out local
+            reset = Signal(name=f"{name}_reset")
+            m.d.sync += reset.eq(shell.unit_reset)
+            m.submodules[name] = ResetInserter(reset)(unit)
+        mxu, post, vector, activation, weights = units.values()
+
+        self._connect_memory(m, shell, units)
+        connect(m, mxu.drain, post.drain)
+        connect(m, shell.post_param, post.param)
+        connect(m, shell.table, post.table)
+        connect(m, shell.vector_param, vector.param)
+        connect(m, shell.exp, vector.exp)
+        attach(m, shell.mxu, mxu)
+        attach(m, shell.post, post)
+        attach(m, shell.vector, vector)
+        m.d.comb += [shell.beat.eq(mxu.beat), shell.progress.eq(post.out.valid & post.out.ready)]
+        return m
+
+    def _connect_memory(self, m: Module, shell: Shell, units: Mapping[str, Any]) -> None:
+        """Readers and writers by priority: what feeds the array first."""
+        mxu, post, vector, activation, weights = units.values()
+        readers = [mxu.stream, mxu.stationary, post.residual, vector.src, shell.store]
+        writers = [post.out, vector.dst, shell.activation]
+        for port, reader in zip(activation.readers, readers, strict=True):
+            connect(m, reader, port)
+        for port, writer in zip(activation.writers, writers, strict=True):
+            connect(m, writer, port)
+        connect(m, mxu.weights, weights.reader)
+        connect(m, shell.weight, weights.writer)
