@@ -145,9 +145,9 @@ def native_layer_norm(
 @operator("softmax", "_softmax", "_safe_softmax", "special_softmax")
 def softmax(b: Builder, x: View, dim: int, *_: object, **__: object) -> View:
     need(dim in {-1, x.index.ndim - 1}, f"softmax must go over the last axis, not axis {dim}")
+    need(len(b.layers[x.source].shape) != 2, "softmax must take attention scores")
     order = by_head(x.index)
     source = b.operand(x, order)
-    need(len(b.layers[source].shape) != 2, "softmax must take attention scores")
     out = b.emit(Softmax(b.fresh("softmax"), tuple(order.shape), source))
     return out.shaped(*x.index.shape)
 

@@ -2,7 +2,6 @@
 
 import operator
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,34 +67,41 @@ class Interpreter:
         self._builder = Builder()
         self._values: dict[Node, Any] = {}
         self._output: View | None = None
-        specs = iter(program.graph_signature.input_specs)
         with torch.no_grad():
-            for node in program.graph.nodes:
-                self._step(node, program, specs)
+            if self._take_inputs(program):
+                for node in program.graph.nodes:
+                    self._step(node, program)
 
     def network(self, name: str) -> Network:
         """Return the network; there must be no findings."""
         assert self._output is not None, "there are findings"
         return self._builder.network(name, self._output.source)
 
-    def _step(self, node: Node, program: ExportedProgram, specs: Iterator[InputSpec]) -> None:
+    def _take_inputs(self, program: ExportedProgram) -> bool:
+        """Give the placeholders their values; whether there is an image to go on with."""
+        nodes = (node for node in program.graph.nodes if node.op == "placeholder")
+        try:
+            for node, spec in zip(nodes, program.graph_signature.input_specs, strict=True):
+                self._values[node] = self._input(node, spec, program)
+        except Refused as bad:
+            self.findings.append(Finding("input", "", "", str(bad)))
+            return False
+        return True
+
+    def _step(self, node: Node, program: ExportedProgram) -> None:
         self._enter(node)
         try:
-            if node.op == "placeholder":
-                self._values[node] = self._placeholder(node, next(specs), program)
-            elif node.op == "get_attr":
+            if node.op == "get_attr":
                 self._values[node] = getattr(program.graph_module, str(node.target))
             elif node.op == "output":
                 self._finish(map_arg(node.args[0], self._values.__getitem__))
-            else:
+            elif node.op == "call_function":
                 self._values[node] = self._call(node)
         except Refused as bad:
             what = str(node.target) if node.op == "call_function" else node.op
-            self._report(what, node, str(bad))
+            where = (self._builder.path, source_of(node))
+            self.findings.append(Finding(what, *where, str(bad)))
             self._values[node] = self._opaque(node.meta.get("val"))
-
-    def _report(self, what: str, node: Node, reason: str) -> None:
-        self.findings.append(Finding(what, self._builder.path, source_of(node), reason))
 
     def _enter(self, node: Node) -> None:
         stack = list((node.meta.get("nn_module_stack") or {"": ("", "")}).values())
@@ -114,7 +120,7 @@ class Interpreter:
 
         return tuple(map(stand_in, value)) if isinstance(value, tuple | list) else stand_in(value)
 
-    def _placeholder(self, node: Node, spec: InputSpec, program: ExportedProgram) -> Any:
+    def _input(self, node: Node, spec: InputSpec, program: ExportedProgram) -> Any:
         name = spec.target or ""
         if spec.kind is InputKind.USER_INPUT:
             return self._image(node) if node.users else None
@@ -126,7 +132,8 @@ class Interpreter:
             value = value.float()
             bad = int((~value.isfinite()).sum())
             if bad and node.users:
-                self._report("parameter", node, f"{name!r} has {bad} NaN or infinite values")
+                reason = f"{name!r} has {bad} NaN or infinite values"
+                self.findings.append(Finding("parameter", "", "", reason))
         self._builder.origins[value] = name
         return value
 
@@ -137,7 +144,7 @@ class Interpreter:
             raise Refused(f"the model must take one image tensor alone, not also {node.name!r}")
         if not isinstance(value, Tensor) or value.ndim != 4 or not value.is_floating_point():
             raise Refused("the model must take float images [batch, channels, height, width]")
-        batch, *shape = value.shape
+        batch, *shape = value.shape  # ints, or symbols if dynamic
         if not all(isinstance(size, int) for size in shape):
             raise Refused("only the batch may be dynamic, not the size of the image")
         if isinstance(batch, int) and batch != 1:

@@ -31,19 +31,20 @@ def conv2d(
     x: Value,
     weight: Value,
     bias: Value | None = None,
-    stride: Sequence[int] = (1,),
-    padding: Sequence[int] | str = (0,),
-    dilation: Sequence[int] = (1,),
+    stride: Sequence[int] = (1, 1),
+    padding: Sequence[int] | str = (0, 0),
+    dilation: Sequence[int] = (1, 1),
     groups: int = 1,
 ) -> View:
     view, kernel = computed(x, "image"), known(weight, "weight")
     size = kernel.shape[-1]
     channels, height, width = view.index.shape[-3:]
     plain = (padding == "valid" or not any(padding)) and set(dilation) == {1} and groups == 1
+    need(plain, "a patch embedding must have no padding, dilation or groups")
     need(
-        plain and set(stride) == {size} and tuple(kernel.shape[1:]) == (channels, size, size),
-        f"only patch embedding is supported: square kernel, equal stride, no padding, dilation or "
-        f"groups; not kernel {list(kernel.shape[2:])}, stride {list(stride)}, padding {padding}",
+        set(stride) == {size} and kernel.shape[2] == size,
+        f"a patch embedding must have a square kernel and the same stride, "
+        f"not kernel {list(kernel.shape[2:])} and stride {list(stride)}",
     )
     need(
         height % size == width % size == 0,
