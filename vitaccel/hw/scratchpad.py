@@ -4,13 +4,15 @@ from functools import reduce
 from operator import or_
 
 from amaranth import Cat, Module, Mux, Signal, Value
-from amaranth.lib import data, memory, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.bank_arbiter import BankArbiter
-from vitaccel.hw.ports import ADDRESS_BITS, ReadPort, WritePort, word_layout
+from vitaccel.hw.pipe import delayed
+from vitaccel.hw.ports import ReadPort, WritePort, word_layout
+from vitaccel.hw.primitives.block_ram import BlockRam
 from vitaccel.hw.skid import Skid
 
 __all__ = ["Scratchpad"]
@@ -58,32 +60,30 @@ class Scratchpad(wiring.Component):
             "writer_fault": Out(n_writers),
         })
 
-    @property
-    def _place_layout(self) -> data.StructLayout:
-        """Address taken apart."""
-        bank_bits = exact_log2(self.config.activation_banks)
-        row_bits = exact_log2(self.config.activation_words) - bank_bits
-        return data.StructLayout({
-            "bank": bank_bits,
-            "row": row_bits,
-            "beyond": ADDRESS_BITS - row_bits - bank_bits,
-        })
-
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        depth = self.config.activation_words // self.config.activation_banks
         banks = [
-            memory.Memory(
-                shape=word_layout(self.config),
-                depth=self.config.activation_words // self.config.activation_banks,
-                init=[],
-            )
-            for _ in range(self.config.activation_banks)
+            BlockRam(word_layout(self.config), depth) for _ in range(self.config.activation_banks)
         ]
         for b, bank in enumerate(banks):
             m.submodules[f"bank_{b}"] = bank
-        self._read(m, [bank.read_port() for bank in banks])
-        self._write(m, [bank.write_port() for bank in banks])
+        self._read(m, banks)
+        self._write(m, banks)
         return m
+
+    def _place(self, m: Module, name: str, address: Value) -> data.View:
+        """Address taken apart."""
+        bank_bits = exact_log2(self.config.activation_banks)
+        bits = exact_log2(self.config.activation_words)
+        layout = data.StructLayout({"bank": bank_bits, "row": bits - bank_bits, "beyond": 1})
+        place = Signal(layout, name=name)
+        m.d.comb += [
+            place.bank.eq(address[:bank_bits]),
+            place.row.eq(address[bank_bits:bits]),
+            place.beyond.eq(address[bits:].any()),
+        ]
+        return place
 
     def _arbitrate(self, m: Module, name: str, valid: list, places: list) -> tuple[Signal, list]:
         """Grant banks; return the grants, and per bank, one cycle later, who has it."""
@@ -98,74 +98,60 @@ class Scratchpad(wiring.Component):
                 m.d.sync += chosen[b][r].eq(arbiter.grant[r] & (place.bank == b))
         return arbiter.grant, chosen
 
-    def _read(self, m: Module, ports: list) -> None:
+    def _read(self, m: Module, banks: list) -> None:
         heads = []
         for r, reader in enumerate(self.readers):
-            m.submodules[f"skid_{r}"] = skid = Skid(self._place_layout)
+            place = self._place(m, f"asked_{r}", reader.request.payload)
+            m.submodules[f"skid_{r}"] = skid = Skid(place.shape())
             m.d.comb += [
-                skid.i.payload.eq(reader.request.payload),
+                skid.i.payload.eq(place),
                 skid.i.valid.eq(reader.request.valid),
                 reader.request.ready.eq(skid.i.ready),
             ]
             heads.append(skid.o)
         grant, chosen = self._arbitrate(m, "read", [h.valid for h in heads], [h.p for h in heads])
-        rows = [Signal.like(head.p.row, name=f"read_row_{r}") for r, head in enumerate(heads)]
-        m.d.sync += [row.eq(head.p.row) for row, head in zip(rows, heads, strict=True)]
         m.d.comb += [head.ready.eq(grant[r]) for r, head in enumerate(heads)]
-
-        words = [Signal(word_layout(self.config), name=f"word_{b}") for b in range(len(ports))]
-        for b, port in enumerate(ports):
-            m.d.comb += port.addr.eq(_one_of(chosen[b], rows))
-            m.d.sync += words[b].eq(port.data)
+        rows = [delayed(m, head.p.row, 1, f"read_row_{r}") for r, head in enumerate(heads)]
+        words = []
+        for b, bank in enumerate(banks):
+            m.d.comb += bank.read_address.eq(_one_of(chosen[b], rows))
+            words.append(delayed(m, bank.read_data, 1, f"word_{b}"))
         for r, (reader, head) in enumerate(zip(self.readers, heads, strict=True)):
-            self._answer(m, r, reader, head.p, grant[r], words)
+            valid = delayed(m, grant[r], 3, f"granted_{r}", reset_less=False)
+            place = delayed(m, head.p, 3, f"place_{r}")
+            answer = data.ArrayLayout(word_layout(self.config), len(words))(Cat(words))[place.bank]
+            m.d.sync += [reader.valid.eq(valid), reader.data.eq(Mux(place.beyond, 0, answer))]
+            with m.If(valid & place.beyond):
+                m.d.sync += self.reader_fault[r].eq(1)
 
-    def _answer(
-        self,
-        m: Module,
-        r: int,
-        reader: wiring.PureInterface,
-        place: data.View,
-        granted: Signal,
-        words: list,
-    ) -> None:
-        """Follow a granted request of reader r through the memory and pick its word."""
-        beyond = place.beyond.any()
-        with m.If(granted & beyond):
-            m.d.sync += self.reader_fault[r].eq(1)
-        valid, zero, bank = granted, beyond, place.bank
-        for stage in ("granted", "addressed", "read"):
-            held = [
-                Signal.like(x, name=f"{stage}_{r}_{n}") for n, x in enumerate((valid, zero, bank))
-            ]
-            m.d.sync += [q.eq(x) for q, x in zip(held, (valid, zero, bank), strict=True)]
-            valid, zero, bank = held
-        answer = data.ArrayLayout(word_layout(self.config), len(words))(Cat(words))[bank]
-        m.d.sync += [reader.valid.eq(valid), reader.data.eq(Mux(zero, 0, answer))]
-
-    def _write(self, m: Module, ports: list) -> None:
-        places = [self._place_layout(writer.p.address) for writer in self.writers]
+    def _write(self, m: Module, banks: list) -> None:
+        places = [
+            self._place(m, f"target_{r}", writer.p.address) for r, writer in enumerate(self.writers)
+        ]
         valid = [writer.valid for writer in self.writers]
         grant, chosen = self._arbitrate(m, "write", valid, places)
-        rows, words, legal = [], [], Signal(self.n_writers)
+        later, words = [], []
         for r, (writer, place) in enumerate(zip(self.writers, places, strict=True)):
             m.d.comb += writer.ready.eq(grant[r])
-            with m.If(grant[r] & place.beyond.any()):
+            with m.If(grant[r] & place.beyond):
                 m.d.sync += self.writer_fault[r].eq(1)
-            row = Signal.like(place.row, name=f"write_row_{r}")
-            word = Signal.like(writer.p.data, name=f"write_word_{r}")
+            later.append(delayed(m, place, 1, f"target_{r}"))
+            words.append(delayed(m, writer.p.data, 1, f"written_{r}"))
+        legal = ~Cat(place.beyond for place in later)
+        rows = [place.row for place in later]
+        for b, bank in enumerate(banks):
+            write = Signal(name=f"write_{b}")
+            address = Signal.like(bank.write_address, name=f"write_address_{b}", reset_less=True)
+            word = Signal.like(bank.write_data, name=f"write_data_{b}", reset_less=True)
             m.d.sync += [
-                row.eq(place.row),
-                word.eq(writer.p.data),
-                legal[r].eq(~place.beyond.any()),
+                write.eq((chosen[b] & legal).any()),
+                address.eq(_one_of(chosen[b], rows)),
+                word.eq(_one_of(chosen[b], words)),
             ]
-            rows.append(row)
-            words.append(word)
-        for b, port in enumerate(ports):
-            m.d.sync += [
-                port.en.eq((chosen[b] & legal).any()),
-                port.addr.eq(_one_of(chosen[b], rows)),
-                port.data.eq(_one_of(chosen[b], words)),
+            m.d.comb += [
+                bank.write.eq(write),
+                bank.write_address.eq(address),
+                bank.write_data.eq(word),
             ]
 
 

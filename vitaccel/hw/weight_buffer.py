@@ -1,12 +1,14 @@
 """Weight buffer: one reader, one writer."""
 
-from amaranth import Module, Mux, Signal
-from amaranth.lib import memory, stream, wiring
+from amaranth import Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from vitaccel.config import AcceleratorConfig
+from vitaccel.hw.pipe import delayed
 from vitaccel.hw.ports import ReadPort, WritePort, word_layout
+from vitaccel.hw.primitives.block_ram import BlockRam
 
 __all__ = ["WeightBuffer"]
 
@@ -53,36 +55,34 @@ class WeightBuffer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        bits = exact_log2(self.config.weight_words)
-        m.submodules.words = words = memory.Memory(
-            shape=word_layout(self.config), depth=self.config.weight_words, init=[]
-        )
-
-        write_port = words.write_port()
-        address, writing = self.writer.p.address, self.writer.valid
-        m.d.comb += self.writer.ready.eq(1)
-        m.d.sync += [
-            write_port.addr.eq(address),
-            write_port.data.eq(self.writer.p.data),
-            write_port.en.eq(writing & ~address[bits:].any()),
+        config = self.config
+        m.submodules.words = words = BlockRam(word_layout(config), config.weight_words)
+        target, writing = self.writer.p.address, self.writer.valid
+        m.d.comb += [
+            self.writer.ready.eq(1),
+            words.write.eq(
+                delayed(m, writing & ~self._beyond(target), 1, "write", reset_less=False)
+            ),
+            words.write_address.eq(delayed(m, target, 1, "write_address")),
+            words.write_data.eq(delayed(m, self.writer.p.data, 1, "write_data")),
         ]
-        with m.If(writing & address[bits:].any()):
+        with m.If(writing & self._beyond(target)):
             m.d.sync += self.writer_fault.eq(1)
 
-        read_port = words.read_port()
         request = self.reader.request
-        asked, found = Signal(), Signal()
-        zero, zero_q = Signal(), Signal()
-        m.d.comb += request.ready.eq(1)
-        m.d.sync += [
-            read_port.addr.eq(request.payload),
-            asked.eq(request.valid),
-            zero.eq(request.payload[bits:].any()),
-            found.eq(asked),
-            zero_q.eq(zero),
-            self.reader.valid.eq(found),
-            self.reader.data.eq(Mux(zero_q, 0, read_port.data)),
+        valid = delayed(m, request.valid, 2, "asked", reset_less=False)
+        beyond = delayed(m, self._beyond(request.payload), 2, "beyond")
+        m.d.comb += [
+            request.ready.eq(1),
+            words.read_address.eq(delayed(m, request.payload, 1, "read_address")),
         ]
-        with m.If(asked & zero):
+        m.d.sync += [
+            self.reader.valid.eq(valid),
+            self.reader.data.eq(Mux(beyond, 0, words.read_data)),
+        ]
+        with m.If(valid & beyond):
             m.d.sync += self.reader_fault.eq(1)
         return m
+
+    def _beyond(self, address: Value) -> Value:
+        return address[exact_log2(self.config.weight_words) :].any()
