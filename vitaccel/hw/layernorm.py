@@ -66,7 +66,7 @@ class LayerNorm(wiring.Component):
         self.config = config
         self.latency = (
             NormParams.LATENCY + 1 + moments_latency(config) + Queue.LATENCY
-            + RowScale.LATENCY + Queue.LATENCY + Standardize.LATENCY + Queue.LATENCY
+            + RowScale.LATENCY + Standardize.LATENCY + Queue.LATENCY
         )  # fmt: skip
         super().__init__({
             "fields": In(command_layout(isa.Op.NORM)),
