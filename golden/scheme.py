@@ -22,11 +22,11 @@ class Observers(Config):
     """
 
     image: ActivationObserver = "minmax"
-    norm: ActivationObserver = "mse"  # LayerNorm outputs
+    norm: ActivationObserver = "output"  # LayerNorm outputs
     qkv: ActivationObserver = "mse"
-    scores: ActivationObserver = "minmax"
-    attention: ActivationObserver = "mse"  # products of probabilities and values
-    gelu: ActivationObserver = "mse"
+    scores: ActivationObserver = "output"
+    attention: ActivationObserver = "output"  # products of probabilities and values
+    gelu: ActivationObserver = "output"
     residual: ActivationObserver = "minmax"
     logits: ActivationObserver = "minmax"
     weight: Observer = "mse"
@@ -68,9 +68,10 @@ class Scheme(Config):
         Literal["nearest", "feedback"],
         Field(description="feedback: weights column by column, each error passed on (GPTQ)"),
     ] = "feedback"
-    bias_correction: Annotated[
-        bool, Field(description="biases restore the mean of every channel on calibration data")
-    ] = True
+    correction: Annotated[
+        Literal["none", "bias", "weights"],
+        Field(description="what makes up for errors so far, from calibration data"),
+    ] = "weights"
     observers: Observers = Observers()
 
     @model_validator(mode="after")

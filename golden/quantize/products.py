@@ -20,6 +20,9 @@ from golden.scheme import Scheme
 
 __all__ = ["ProductQuantizer", "quantize_matmul"]
 
+RES = True
+RIDGE = 0.01
+RIDGE2 = 1.0
 BIAS_LIMIT = 1 << 19  # of a bias in units of the accumulator: more would cost t its precision
 LOG2_UNIT = 2.0**-14  # of the accumulators of log2 probabilities
 
@@ -53,7 +56,7 @@ class ProductQuantizer:
         name = product.linear.name
         weight = self._weight()
         table = self._table()
-        unit = self.x.scale * weight.scales  # of the accumulators
+        unit = weight.scales  # of the accumulators
         start = round_half_up(self._start(weight, unit, table))
         fitted = self._fit(weight, start, unit, table)
         tensors = {
@@ -80,10 +83,39 @@ class ProductQuantizer:
         )
         return layer, tensors
 
+    def _target(self) -> Tensor:
+        """What the accumulators should stand for: float64 ``[samples, out]``.
+
+        The float result of the Linear, plus what the residual has lost so far.
+        """
+        floats, hats = self.calibration.floats, self.calibration.hats
+        target = _rows(floats, self.product.linear.name)
+        if self.product.residual is not None:
+            lost = _rows(floats, self.product.residual) - _rows(hats, self.product.residual)
+            target = target + lost
+        return target
+
     def _weight(self) -> Weight:
-        moment = self.rows.T @ self.rows / len(self.rows)
-        least = self.bias.abs() / (self.x.scale * BIAS_LIMIT)
-        return quantize_weight(self.weight * self.factors, moment, least, self.layout, self.scheme)
+        """Quantised weight per unit of ``rows``, i.e. with scales of the accumulators.
+
+        With ``correction="weights"`` it is first made to undo, as far as a linear map of the
+        quantised inputs can, the error that they carry: ridge regression of the error on the
+        inputs, held back by the share of inputs to samples (ERQ, arXiv:2407.06794, section 3.2).
+        """
+        weight = self.weight * self.factors * self.x.scale
+        rows = self.rows
+        if self.scheme.correction != "none":
+            rows = rows - rows.mean(0)  # the bias takes care of the mean
+        moment = rows.T @ rows / len(rows)
+        if self.scheme.correction == "weights":
+            target = self._target()
+            error = target - target.mean(0) - rows @ weight.T
+            damped = moment.clone()
+            share = RIDGE + len(moment) / len(rows)
+            damped.diagonal().add_(share * moment.diagonal().mean() + 1e-12)
+            weight += torch.linalg.solve(damped, rows.T @ error / len(rows)).T
+        least = self.bias.abs() / BIAS_LIMIT
+        return quantize_weight(weight, moment, least, self.layout, self.scheme)
 
     def _weight_dtype(self) -> torch.dtype:
         return torch.int16 if self.scheme.pot_groups and self.scheme.pot_bits == 5 else torch.int8
@@ -109,15 +141,8 @@ class ProductQuantizer:
         With bias correction the mean of every channel becomes the float network's, so the mean
         error of weights, of x and of the residual is gone.
         """
-        if self.scheme.bias_correction:
-            floats, hats = self.calibration.floats, self.calibration.hats
-            mean = _rows(floats, self.product.linear.x).mean(0)
-            value = self.weight @ mean + self.bias
-            if self.product.residual is not None:
-                value += (
-                    _rows(floats, self.product.residual) - _rows(hats, self.product.residual)
-                ).mean(0)
-            level = self.rows.mean(0) + self.x.zero_point
+        if self.scheme.correction != "none":
+            value, level = self._target().mean(0), self.rows.mean(0) + self.x.zero_point
         else:
             value, level = self.bias, torch.full_like(self.factors, self.x.zero_point)
         offset = 0.0 if table is None else table.offset * table.scale
