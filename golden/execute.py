@@ -162,8 +162,8 @@ def _step(layer: QLayer, tensors: dict[str, Tensor], formats: dict[str, QTensor]
 
 def _linear(layer: QLinear, tensors: dict[str, Tensor], x: QTensor) -> Step:
     weight, bias, mul = (tensors[f"{layer.name}.{part}"] for part in ("weight", "bias", "mul"))
-    bound = ops.linear_bound(weight, _magnitude(x))
-    weight = weight.to(ops.exact_dtype(bound))
+    bound = ops.linear_bound(weight, bias, _magnitude(x))
+    weight, bias = (tensor.to(ops.exact_dtype(bound)) for tensor in (weight, bias))
     residual_mul = tensors.get(f"{layer.name}.residual_mul")
     shifts = {"pre_shift": layer.pre_shift, "post_shift": layer.post_shift}
     if layer.table:  # the table takes signed 8-bit values with zero point 0
@@ -173,9 +173,9 @@ def _linear(layer: QLinear, tensors: dict[str, Tensor], x: QTensor) -> Step:
         table, limits = None, _limits(layer.out)
 
     def step(x: Tensor, residual: Tensor | None = None) -> Tensor:
-        acc = ops.linear(x, weight, bound)
+        acc = ops.linear(x, weight, bias, bound)
         scaled = {"residual": residual, "residual_mul": residual_mul} if layer.residual else {}
-        y = ops.requant(acc, bias, mul, **scaled, **shifts, **limits)
+        y = ops.requant(acc, None, mul, **scaled, **shifts, **limits)
         return y if table is None else ops.lookup(y, table)
 
     return step
@@ -183,7 +183,7 @@ def _linear(layer: QLinear, tensors: dict[str, Tensor], x: QTensor) -> Step:
 
 def _matmul(layer: QMatMul, a: QTensor, b: QTensor) -> Step:
     bound = matmul_bound(layer, a, b)
-    bias, mul = torch.zeros(1, dtype=torch.float64), torch.tensor([layer.mul])
+    mul = torch.tensor([layer.mul])
     shifts = {"pre_shift": layer.pre_shift, "post_shift": layer.post_shift}
     log2 = a.format == "log2"
 
@@ -197,7 +197,7 @@ def _matmul(layer: QMatMul, a: QTensor, b: QTensor) -> Step:
             acc = ops.log2_matmul(a, split(b), ops.LOG2_ROW_SUM)  # [batch, heads, m, dim]
         else:
             acc = ops.matmul(a, split(b), bound)  # [batch, heads, m, dim]
-        y = ops.requant(acc, bias, mul, **shifts, **_limits(layer.out))
+        y = ops.requant(acc, None, mul, **shifts, **_limits(layer.out))
         return y if layer.transpose_b else y.transpose(1, 2).flatten(2)
 
     return step

@@ -40,7 +40,8 @@ def _row_factor(variance: Tensor, scale_shift: int) -> Tensor:
     t = (bits - 1).div(2, rounding_mode="floor") - 15
     normal = (variance << (-2 * t).clamp_(min=0)) >> (2 * t).clamp_(min=0)
     inv = reciprocal(isqrt(normal).clamp_(min=1 << 15))
-    return torch.ldexp(inv.to(torch.float64), -(t + scale_shift)).masked_fill_(variance == 0, 0)
+    factor = inv.to(torch.float64) / (1 << (t + scale_shift).clamp_(min=0))
+    return factor.masked_fill_(variance == 0, 0)
 
 
 def layernorm(
@@ -92,7 +93,7 @@ def layernorm(
     constants = layernorm_constants(length)
     wide = x.to(torch.float64)
     if shifts is not None:
-        wide.mul_(torch.exp2(shifts.to(torch.float64)))
+        wide.mul_(1 << shifts)
     s1 = wide.sum(-1, keepdim=True)
     s2 = wide.square().sum(-1, keepdim=True)
     variance = (length * s2 - s1 * s1).to(torch.int64)

@@ -2,23 +2,25 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from golden.ops.matmul import matmul
+from golden.ops.matmul import exact_dtype
 
 __all__ = ["linear", "linear_bound", "linear_range"]
 
 
-def linear_bound(weight: Tensor, magnitude: int) -> int:
-    """Greatest ``sum_k |weight[o, k]| * magnitude`` over outputs o.
+def linear_bound(weight: Tensor, bias: Tensor, magnitude: int) -> int:
+    """Greatest ``sum_k |weight[o, k]| * magnitude + |bias[o]|`` over outputs o.
 
     Parameters
     ----------
-    weight
-        Integers ``[out, in]``.
+    weight, bias
+        Integers ``[out, in]`` and ``[out]``.
     magnitude
         Greatest absolute value of an input.
     """
-    return int(weight.to(torch.int64).abs_().sum(1).max()) * magnitude
+    terms = weight.to(torch.int64).abs_().sum(1) * magnitude
+    return int((terms + bias.to(torch.int64).abs_()).max())
 
 
 def linear_range(weight: Tensor, bias: Tensor, low: int, high: int) -> tuple[int, int]:
@@ -42,15 +44,15 @@ def linear_range(weight: Tensor, bias: Tensor, low: int, high: int) -> tuple[int
     return int(least.min()), int(greatest.max())
 
 
-def linear(x: Tensor, weight: Tensor, bound: int | None = None) -> Tensor:
-    """Exact accumulators ``x @ weight.T``; uniform and power-of-two filters alike.
+def linear(x: Tensor, weight: Tensor, bias: Tensor, bound: int | None = None) -> Tensor:
+    """Exact accumulators ``x @ weight.T + bias``; uniform and power-of-two filters alike.
 
     Parameters
     ----------
     x
         8-bit integers ``[..., in]``.
-    weight
-        Integers ``[out, in]``, or the same as floats in `exact_dtype` of ``bound``.
+    weight, bias
+        Integers ``[out, in]`` and ``[out]``, or the same as floats in `exact_dtype` of ``bound``.
     bound
         `linear_bound`, if known; computed for inputs of any 8 bits otherwise.
 
@@ -59,4 +61,5 @@ def linear(x: Tensor, weight: Tensor, bound: int | None = None) -> Tensor:
     Tensor
         Integers ``[..., out]`` held in `exact_dtype`, see `matmul`.
     """
-    return matmul(x, weight.T, linear_bound(weight, 255) if bound is None else bound)
+    dtype = exact_dtype(linear_bound(weight, bias, 255) if bound is None else bound)
+    return functional.linear(x.to(dtype), weight.to(dtype), bias.to(dtype))

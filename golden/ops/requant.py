@@ -8,7 +8,7 @@ __all__ = ["lookup", "requant"]
 
 def requant(
     acc: Tensor,
-    bias: Tensor,
+    bias: Tensor | None,
     mul: Tensor,
     *,
     post_shift: int,
@@ -34,7 +34,7 @@ def requant(
         Integers of any dtype, floats from `matmul` included, ``[..., channels]``, with
         ``t`` in 18 bits signed (see `golden.storage.validate`).
     bias
-        int32, ``[channels]`` or one element.
+        int32, ``[channels]`` or one element; None if ``acc`` includes it.
     mul, residual_mul
         0 to 65535, ``[channels]`` or one element.
     post_shift
@@ -52,11 +52,13 @@ def requant(
     Jacob et al., arXiv 1712.05877, 2.2, with one shift per tensor; shift-only is ``mul = 2**e``
     (P²-ViT, arXiv 2405.19915). The hardware reads 255 for mul 0.
     """
-    u = torch.add(acc, bias.to(torch.float64))
+    t = acc if acc.is_floating_point() else acc.to(torch.float64)
+    if bias is not None:
+        t = t + bias.to(torch.float64)
     if pre_shift:
-        u.mul_(2.0**-pre_shift).floor_()
+        t = (t * 2.0**-pre_shift).floor_()
     scale = 2.0**-post_shift
-    u.mul_(mul.to(torch.float64) * scale)
+    u = t.to(torch.float64, copy=True).mul_(mul.to(torch.float64) * scale)
     if residual is not None and residual_mul is not None:
         u.addcmul_(residual.to(torch.float64), residual_mul.to(torch.float64) * scale)
     u.add_(0.5 + zero_point).floor_().clamp_(low, high)

@@ -40,7 +40,7 @@ def _exponentials(x: Tensor, table: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _linear(e: Tensor, n: Tensor, t: Tensor, bits: int) -> Tensor:
     h = 31 + t - bits
-    factor = torch.ldexp(reciprocal(n).to(torch.float64), -h)
+    factor = reciprocal(n).to(torch.float64) / (1 << h)
     p = (e * factor).add_(0.5).floor_()  # exact: e * reciprocal is at most 2**31
     return p.clamp_(max=(1 << bits) - 1)
 
@@ -48,7 +48,7 @@ def _linear(e: Tensor, n: Tensor, t: Tensor, bits: int) -> Tensor:
 def _log2(e: Tensor, n: Tensor, t: Tensor) -> Tensor:
     # q is the greatest with 3e * 2**q <= 4n * 2**t: the binary exponent of the ratio. Both sides
     # have at most 18 bits, so the rounded ratio is below a power of two only if the exact one is.
-    ratio = torch.ldexp(n.to(torch.float32), t + 2) / e.mul_(3)
+    ratio = (n << (t + 2)).to(torch.float32) / e.mul_(3)
     q = (ratio.view(torch.int32) >> 23).sub_(127)  # e = 0: infinity, 128
     return q.clamp_(max=15)
 
