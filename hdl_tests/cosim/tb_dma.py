@@ -51,8 +51,12 @@ async def there_and_back(dut: object, pause: float) -> None:
         fields = rows | {"local": half + rng.randrange(8), "local_stride": rows["n_words"] + 1}
         program.append(
             instruction(
-                Op.LOAD, FROM_STORE if n > 1 else 0, FROM_STORE, external=DATA + source,
-                space=Space.ACTIVATION, **fields,
+                Op.LOAD,
+                FROM_STORE if n > 1 else 0,
+                FROM_STORE,
+                external=DATA + source,
+                space=Space.ACTIVATION,
+                **fields,
             )  # fmt: skip
         )
         program.append(
@@ -82,8 +86,12 @@ async def every_space(dut: object, pause: float) -> None:
         host.ram.write(at, memories[space])
         program.append(
             instruction(
-                Op.LOAD, external=at, local=depth - min(depth, 300), n_rows=1,
-                n_words=min(depth, 300), space=space,
+                Op.LOAD,
+                external=at,
+                local=depth - min(depth, 300),
+                n_rows=1,
+                n_words=min(depth, 300),
+                space=space,
             )  # fmt: skip
         )
         at += -(-len(memories[space]) // 64) * 64

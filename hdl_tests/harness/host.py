@@ -3,11 +3,12 @@
 import itertools
 import logging
 import random
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import cocotb
-from cocotb.triggers import ReadOnly, RisingEdge
+from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiRam
 
 from hdl_tests.harness.bench import Dut, start
@@ -50,6 +51,7 @@ class Host:
         for part in (self.ram.write_if, self.ram.read_if, self.control.write_if):
             part.log.setLevel(logging.WARNING)
         self.control.read_if.log.setLevel(logging.WARNING)
+        warnings.simplefilter("ignore", DeprecationWarning)  # cocotbext-axi under cocotb 2.1
         self.outside: list[int] = []  # addresses of bursts outside the window
         cocotb.start_soon(self._watch("ar"))
         cocotb.start_soon(self._watch("aw"))
@@ -75,6 +77,7 @@ class Host:
     async def act(self, *bits: str) -> None:
         """Write ones to the named bits of CONTROL."""
         await self.write("CONTROL", sum(1 << list(CONTROL).index(bit) for bit in bits))
+        await ClockCycles(self.dut.clk, 2)  # the response comes together with the pulse
 
     async def status(self) -> dict[str, int]:
         """Fields of STATUS, and STATUS_PC as ``pc``."""
