@@ -65,8 +65,10 @@ def test_disassembly_shows_masks_and_labels() -> None:
     load = Instruction(isa.Op.LOAD, "fc1", fields, {"local": place}, wait=4, signal=1 << 2)
     raw = encode(load) + encode(Instruction(isa.Op.HALT, ""))
     assert disassemble(raw, ["fc1", ""]).splitlines() == [
-        ("    0 LOAD     wait(mxu) external=0x1000 local=24 n_rows=1 n_words=8 space=1 "
-        "signal(mxu)  ; fc1"),
+        (
+            "    0 LOAD     wait(mxu) external=0x1000 local=24 n_rows=1 n_words=8 space=1 "
+            "signal(mxu)  ; fc1"
+        ),
         "    1 HALT    ",
     ]
 

@@ -47,8 +47,10 @@ def test_surplus_uniform_filters_fall_back_to_one_value_per_multiplier() -> None
 def test_packed_words_hold_two_nibbles() -> None:
     weight = np.array([[1, -2], [3, -4], [5, -6], [7, -8]])
     packed = pack_weights(weight, np.zeros(4, dtype=bool), PACKED, "x")
+
     def nibble(low, high):
         return (low & 15) | (high & 15) << 4
+
     np.testing.assert_array_equal(
         packed.tiles[0, 0], [[nibble(1, 5), nibble(-2, -6)], [nibble(3, 7), nibble(-4, -8)]]
     )

@@ -1,0 +1,35 @@
+"""Pairs of configuration and network that whole-accelerator tests go through."""
+
+import torch
+
+from golden.qnetwork import QNetwork
+from vitaccel.config import PRESETS, AcceleratorConfig
+
+SMALL = {"accumulator_rows": 16, "row_words": 32, "post_words": 512, "vector_words": 128}
+CASES = {
+    "w8a8": (PRESETS["w8a8"], {"dim": 48, "tokens": 17}),
+    "demo": (PRESETS["demo"], {"dim": 48, "tokens": 17, "log2": True, "pot": 0.5, "depth": 2}),
+    "packed": (PRESETS["w4a8"], {"dim": 48, "tokens": 17, "weight_bits": 4, "pot": 0.0}),
+    "w8-on-packed": (PRESETS["w4a8"], {"dim": 24, "tokens": 10}),
+    "w4a4": (PRESETS["w4a4"], {"dim": 16, "heads": 2, "bits": 4, "weight_bits": 4, "pot": 0.0}),
+    "tiny": (PRESETS["tiny"], {"dim": 24, "tokens": 17}),
+    "padded-heads": (PRESETS["mixed-12x24"], {"dim": 48, "tokens": 17, "log2": True}),
+    "row-blocks": (PRESETS["tiny"].replace(**SMALL), {"dim": 24, "tokens": 37, "heads": 2}),
+    "streamed": (
+        PRESETS["w8a8"].replace(
+            weight_words=512, post_words=32, vector_words=16, table_slots=1, activation_words=1024
+        ),
+        {"dim": 48, "tokens": 17, "depth": 3},
+    ),
+    "odd": (
+        AcceleratorConfig(rows=3, columns=9, pot_columns=3, log2_attention=True, post_words=512),
+        {"dim": 24, "tokens": 10, "log2": True, "heads": 2},
+    ),
+    "shift": (PRESETS["shift"], {"dim": 48, "tokens": 17, "shift": True}),
+}
+
+
+def images_for(network: QNetwork, seed: int) -> torch.Tensor:
+    first = network.layers[0].out
+    draw = torch.Generator().manual_seed(seed)
+    return torch.randint(first.low, first.high + 1, (1, *first.shape), generator=draw)
