@@ -25,6 +25,15 @@ def test_columns_are_served_once(name: str) -> None:
     assert sorted(served) == list(range(config.columns))
 
 
+def delays(config: AcceleratorConfig, dut: Accumulators) -> dict[int, int]:
+    """Cycles from a beat to the sum of each column."""
+    return {
+        column: dut.read_delay + 2 + physical
+        for physical in range(physical_columns(config))
+        for column in columns_of(config, physical)
+    }
+
+
 async def drained(ctx: TestbenchContext, dut: Accumulators, n_rows: int) -> list[list[int]]:
     """Rows of the full bank, which is then released."""
     rows: list[list[int]] = []
@@ -50,11 +59,7 @@ def test_banks(name: str, pause: float, n_rows: int) -> None:
     due: dict[tuple[int, int], int] = {}  # (cycle, column) -> sum that arrives
     want = [[[0] * config.columns for _ in range(n_rows)] for _ in range(n_banks)]
     got: list[list[list[int]]] = []
-    delay = {
-        column: dut.read_delay + 2 + physical
-        for physical in range(physical_columns(config))
-        for column in columns_of(config, physical)
-    }
+    delay = delays(config, dut)
     cycle = 0
 
     async def tick(ctx: TestbenchContext) -> bool:
