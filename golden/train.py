@@ -67,7 +67,8 @@ def reproducible(seed: int) -> Iterator[torch.Generator]:
     torch.use_deterministic_algorithms(True)
     try:
         with torch.random.fork_rng(devices=[]):
-            yield torch.manual_seed(seed)
+            torch.manual_seed(seed)  # initial weights
+            yield torch.Generator().manual_seed(seed)  # order and augmentation of the images
     finally:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(strict)

@@ -119,6 +119,17 @@ def test_check_of_a_file_takes_less_than_a_second(tmp_path: Path) -> None:
             "aten.add.Tensor (PLACE): 'norm' is used both before and after it is scaled",
         ),
         (
+            lambda self, x: self.head((2 * x + x)[:, 0]),
+            "aten.add.Tensor (PLACE): 'norm' is used both before and after it is scaled",
+        ),
+        (
+            lambda self, x: self.head((x.mT.reshape(x.shape) + 1)[:, 0]),
+            (
+                "aten.add.Tensor (PLACE): it needs elements of 'norm' that are no "
+                "whole tokens or channels"
+            ),
+        ),
+        (
             lambda self, x: self.head((x + x[:, :1])[:, 0]),
             "aten.add.Tensor (PLACE): it adds tensors of different shapes",
         ),
