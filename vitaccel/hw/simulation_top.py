@@ -2,35 +2,53 @@
 
 from amaranth import Module
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
+from amaranth.lib.wiring import Out
 
 from vitaccel import isa
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.accelerator import Accelerator
-from vitaccel.hw.axi import expose, slave_ports
+from vitaccel.hw.axi import expose, master_ports, slave_ports
 from vitaccel.hw.axi_memory import AxiMemory
 
 __all__ = ["SimulationTop"]
 
 
 class SimulationTop(wiring.Component):
-    """Accelerator with ``size`` bytes of memory behind its AXI4 port.
+    """`Accelerator` with an `AxiMemory` of ``size`` bytes.
 
-    ``door_*`` reads and writes that memory by bus words while the core is idle; a read answers
-    two cycles after its address.
+    Parameters
+    ----------
+    config
+        Of the accelerator.
+    size
+        Bytes of memory.
+
+    Members
+    -------
+    s_axil_*, interrupt, busy, waiting
+        As `Accelerator`.
+    door_*
+        As `AxiMemory`.
     """
 
     def __init__(self, config: AcceleratorConfig, size: int) -> None:
-        self.config = config
-        self.size = size
+        self.accelerator = Accelerator(config)
+        self.memory = AxiMemory(config, size)
         super().__init__({
             **slave_ports(),
             "interrupt": Out(1),
             "busy": Out(len(isa.Unit)),
             "waiting": Out(len(isa.Unit)),
-            "door_address": In(ceil_log2(self.words)),
-            "door_write": In(1),
-            "door_write_data": In(8 * config.axi_bytes),
-            "door_read_data": Out(8 * config.axi_bytes),
+            **{name: self.memory.signature.members[name] for name in self.DOOR},
         })
+
+    DOOR = ("door_address", "door_write", "door_write_data", "door_read_data")
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.accelerator = core = self.accelerator
+        m.submodules.memory = memory = self.memory
+        expose(m, self, core, [*slave_ports(), "interrupt", "busy", "waiting"])
+        expose(m, self, memory, self.DOOR)
+        expose(m, core, memory, master_ports(core.config))
+        return m
