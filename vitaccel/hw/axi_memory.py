@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-from amaranth import ClockSignal, Instance, Module, Mux, Signal
-from amaranth.lib import wiring
+from amaranth import ClockSignal, Instance, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
 
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.axi import read_ports, write_ports
+from vitaccel.hw.axi import ADDRESS_BITS, OKAY, SLVERR, read_ports, write_ports
+from vitaccel.hw.queue import Queue
 
 __all__ = ["RAM_VERILOG", "AxiMemory", "MemoryTiming"]
 
@@ -93,29 +94,118 @@ class AxiMemory(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        slot = self._slots(m)
-        wants, reads = Signal(), Signal()
-        turn = Signal()  # of writes, when both want the beat
-        shift = exact_log2(self.config.axi_bytes)
-        read_address = self._read(m, wants, reads)
-        write_address, writes = self._write(m, slot & ~(wants & ~turn))
-        m.d.comb += reads.eq(wants & slot & ~writes)
-        m.d.sync += turn.eq(Mux(reads, 1, Mux(writes, 0, turn)))
-        legal = write_address[shift:] < self.depth
+        word = Signal(8 * self.config.axi_bytes)
+        reads, writes = Signal(), Signal()  # who has the beat of this cycle
+        wants_read, read_address = self._read(m, reads, word)
+        wants_write, write_address = self._write(m, writes)
+        slot = self._slot(m, reads | writes)
+        was_read = Signal()
+        with m.If(reads | writes):
+            m.d.sync += was_read.eq(reads)
+        m.d.comb += [
+            reads.eq(slot & wants_read & ~(wants_write & was_read)),
+            writes.eq(slot & wants_write & ~reads),
+        ]
+        legal = writes & self._legal(write_address)
         m.submodules.ram = Instance(
             "vitaccel_simulation_ram",
             p_WIDTH=8 * self.config.axi_bytes,
             p_DEPTH=self.depth,
             p_INDEX=ceil_log2(self.depth),
             i_clk=ClockSignal(),
-            i_read_index=read_address[shift:][: ceil_log2(self.depth)],
-            i_write_index=write_address[shift:][: ceil_log2(self.depth)],
-            i_write_strobe=Mux(writes & legal, self.wstrb, 0),
+            i_read_index=self._index(read_address),
+            i_write_index=self._index(write_address),
+            i_write_strobe=Mux(legal, self.wstrb, 0),
             i_write_data=self.wdata,
             i_door_index=self.door_address,
             i_door_write=self.door_write,
             i_door_write_data=self.door_write_data,
-            o_read_data=self._read_data,
+            o_read_data=word,
             o_door_read_data=self.door_read_data,
         )
         return m
+
+    def _index(self, address: Value) -> Value:
+        return address[exact_log2(self.config.axi_bytes) :][: ceil_log2(self.depth)]
+
+    def _legal(self, address: Value) -> Value:
+        return address < self.depth * self.config.axi_bytes
+
+    def _slot(self, m: Module, used: Value) -> Value:
+        """Say whether the memory can move a beat in this cycle."""
+        timing = self.timing
+        wait = Signal(range(timing.interval))
+        with m.If(used):
+            m.d.sync += wait.eq(timing.interval - 1)
+        with m.Elif(wait != 0):
+            m.d.sync += wait.eq(wait - 1)
+        if not timing.refresh_every:
+            return wait == 0
+        phase = Signal(range(timing.refresh_every))
+        m.d.sync += phase.eq(Mux(phase == timing.refresh_every - 1, 0, phase + 1))
+        return (wait == 0) & (phase < timing.refresh_every - timing.refresh_cycles)
+
+    def _read(self, m: Module, reads: Value, word: Value) -> tuple[Value, Value]:
+        """Answer bursts when they are due; return whether a beat is wanted, and its address."""
+        shape = data.StructLayout({"address": ADDRESS_BITS, "length": 8, "id": 1, "due": 32})
+        m.submodules.asked = asked = Queue(shape, self.BURSTS)
+        now = Signal(32)
+        n = Signal(8)
+        burst = asked.o.p
+        address = (burst.address + n * self.config.axi_bytes)[:ADDRESS_BITS]
+        ends = n == burst.length
+        m.d.comb += [
+            asked.i.p.address.eq(self.araddr),
+            asked.i.p.length.eq(self.arlen),
+            asked.i.p.id.eq(self.arid),
+            asked.i.p.due.eq(now + self.timing.latency - 1),
+            asked.i.valid.eq(self.arvalid),
+            self.arready.eq(asked.i.ready),
+            asked.o.ready.eq(reads & ends),
+        ]
+        m.d.sync += now.eq(now + 1)
+        with m.If(reads):
+            m.d.sync += [
+                n.eq(Mux(ends, 0, n + 1)),
+                self.rvalid.eq(1),
+                self.rid.eq(burst.id),
+                self.rdata.eq(Mux(self._legal(address), word, 0)),
+                self.rresp.eq(Mux(self._legal(address), OKAY, SLVERR)),
+                self.rlast.eq(ends),
+            ]
+        with m.Elif(self.rready):
+            m.d.sync += self.rvalid.eq(0)
+        due = ~(now - burst.due)[31]
+        return asked.o.valid & due & (~self.rvalid | self.rready), address
+
+    def _write(self, m: Module, writes: Value) -> tuple[Value, Value]:
+        """Take beats once their address is there; return whether one is, and its address."""
+        shape = data.StructLayout({"address": ADDRESS_BITS, "length": 8, "id": 1})
+        answer = data.StructLayout({"id": 1, "response": 2})
+        m.submodules.begun = begun = Queue(shape, self.BURSTS)
+        m.submodules.answers = answers = Queue(answer, self.BURSTS)
+        n = Signal(8)
+        failed = Signal()  # a beat of this burst lay outside
+        burst = begun.o.p
+        address = (burst.address + n * self.config.axi_bytes)[:ADDRESS_BITS]
+        ends = writes & (n == burst.length)
+        fails = failed | ~self._legal(address)
+        m.d.comb += [
+            begun.i.p.address.eq(self.awaddr),
+            begun.i.p.length.eq(self.awlen),
+            begun.i.p.id.eq(self.awid),
+            begun.i.valid.eq(self.awvalid),
+            self.awready.eq(begun.i.ready),
+            begun.o.ready.eq(ends),
+            self.wready.eq(writes),
+            answers.i.p.id.eq(burst.id),
+            answers.i.p.response.eq(Mux(fails, SLVERR, OKAY)),
+            answers.i.valid.eq(ends),
+            self.bid.eq(answers.o.p.id),
+            self.bresp.eq(answers.o.p.response),
+            self.bvalid.eq(answers.o.valid),
+            answers.o.ready.eq(self.bready),
+        ]
+        with m.If(writes):
+            m.d.sync += [n.eq(Mux(ends, 0, n + 1)), failed.eq(fails & ~ends)]
+        return begun.o.valid & answers.i.ready & self.wvalid, address
