@@ -25,7 +25,7 @@ def test_columns_are_served_once(name: str) -> None:
     assert sorted(served) == list(range(config.columns))
 
 
-def delays(config: AcceleratorConfig, dut: Accumulators) -> dict[int, int]:
+def delay_of(config: AcceleratorConfig, dut: Accumulators) -> dict[int, int]:
     """Cycles from a beat to the sum of each column."""
     return {
         column: dut.read_delay + 2 + physical
@@ -64,7 +64,7 @@ def test_banks(name: str, pause: float, n_rows: int) -> None:
     due: dict[tuple[int, int], int] = {}  # (cycle, column) -> sum that arrives
     want = [[[0] * config.columns for _ in range(n_rows)] for _ in range(n_banks)]
     got: list[list[list[int]]] = []
-    delay = delays(config, dut)
+    delay = delay_of(config, dut)
     cycle = 0
 
     async def tick(ctx: TestbenchContext) -> None:
@@ -98,8 +98,8 @@ def test_banks(name: str, pause: float, n_rows: int) -> None:
             await tick(ctx)
 
     async def post(ctx: TestbenchContext) -> None:
-        for _ in range(n_banks):
-            got.append(await drained(ctx, dut, n_rows, rng.randrange(99) if pause else 0))
+        delays = [rng.randrange(99) if pause else 0 for _ in range(n_banks)]
+        got.extend([await drained(ctx, dut, n_rows, delay) for delay in delays])
 
     sim = Simulator(dut)
     sim.add_clock(CLOCK_PERIOD)
