@@ -155,7 +155,13 @@ class AcceleratorConfig(Config):
 
 PRESETS = {
     "demo": AcceleratorConfig(
-        columns=16, pot_columns=8, log2_attention=True, accumulator_rows=32, row_words=16
+        columns=16,
+        pot_columns=8,
+        log2_attention=True,
+        accumulator_rows=32,
+        row_words=16,
+        post_words=256,
+        table_slots=4,
     ),
     "w8a8": AcceleratorConfig(accumulator_rows=32, row_words=16),
     "w6a6": AcceleratorConfig(
