@@ -206,9 +206,9 @@ def test_latency_and_one_word_per_cycle(name: str, use_residual: int) -> None:
             want += range(at, at + 7 * n_words)
             at += 7 * n_words + 3
     assert bench.written == want
-    # Two cycles to check the command, one each for the queue of tiles and the walk. Or: two, one
-    # for the walk of the residual, then the memory and the queue behind it.
-    start = bench.taken[0] + (3 + READ_LATENCY + Fetch.LATENCY if use_residual else 4)
+    # Three cycles to check and cut the command, one each for the queue of tiles and the walk. Or:
+    # three, one for the walk of the residual, then the memory and the queue behind it.
+    start = bench.taken[0] + (4 + READ_LATENCY + Fetch.LATENCY if use_residual else 5)
     assert bench.written[0] == start + bench.dut.latency
 
 

@@ -64,8 +64,8 @@ class PostTiles(wiring.Component):
 
     Timing
     ------
-    First tile 2 cycles after the command, then one per cycle; the next command can be taken in the
-    cycle after the last tile.
+    First tile 3 cycles after the command, then one in two cycles; the next command can be taken in
+    the cycle after the last tile.
     """
 
     command: stream.Interface
@@ -87,8 +87,6 @@ class PostTiles(wiring.Component):
         tile = self.o.p
         m.d.comb += [
             last.eq(fields.n_words <= fields.tile_words),
-            tile.n_words.eq(Mux(last, fields.n_words, fields.tile_words)),
-            tile.last.eq(last),
             *(
                 tile[name].eq(fields[name])
                 for name in ("dst", "dst_stride", "residual", "residual_stride", "param", "n_rows")
@@ -105,9 +103,15 @@ class PostTiles(wiring.Component):
                 status = self._check(m, fields)
                 m.d.sync += self.fault.eq(status)
                 with m.If(status == isa.Status.OK):
-                    m.next = "OFFER"
+                    m.next = "CUT"
                 with m.Else():
                     m.next = "STOP"
+            with m.State("CUT"):
+                m.d.sync += [
+                    tile.n_words.eq(Mux(last, fields.n_words, fields.tile_words)),
+                    tile.last.eq(last),
+                ]
+                m.next = "OFFER"
             with m.State("OFFER"):
                 m.d.comb += self.o.valid.eq(1)
                 with m.If(self.o.ready):
@@ -118,7 +122,8 @@ class PostTiles(wiring.Component):
                             for name in ("dst", "residual", "param")
                         ),
                     ]
-                    with m.If(last):
+                    m.next = "CUT"
+                    with m.If(tile.last):
                         m.next = "TAKE"
             with m.State("STOP"):
                 pass

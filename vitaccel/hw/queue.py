@@ -58,10 +58,12 @@ class Queue(wiring.Component):
         ]
         m.d.sync += written.eq(written + write_port.en)
 
+        first = Signal(self.shape, reset_less=True)
         load = Signal()
+        m.d.comb += self.o.payload.eq(first)
         m.d.comb += load.eq((written != read) & (~self.o.valid | self.o.ready))
         with m.If(load):
-            m.d.sync += [self.o.payload.eq(read_port.data), read.eq(read + 1)]
+            m.d.sync += [first.eq(read_port.data), read.eq(read + 1)]
         with m.If(load | self.o.ready):
             m.d.sync += self.o.valid.eq(load)
         return m

@@ -39,14 +39,15 @@ class Skid(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        spare = Signal(self.shape)
+        first = Signal(self.shape, reset_less=True)
+        spare = Signal(self.shape, reset_less=True)
         empty = Signal(init=1)  # of the second place
-        m.d.comb += self.i.ready.eq(empty)
+        m.d.comb += [self.i.ready.eq(empty), self.o.payload.eq(first)]
         with m.If(empty):
             m.d.sync += spare.eq(self.i.payload)
         with m.If(~self.o.valid | self.o.ready):
             m.d.sync += [
-                self.o.payload.eq(Mux(empty, self.i.payload, spare)),
+                first.eq(Mux(empty, self.i.payload, spare)),
                 self.o.valid.eq(self.i.valid | ~empty),
                 empty.eq(1),
             ]

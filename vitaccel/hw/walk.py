@@ -68,7 +68,7 @@ class Walk(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        ends = Signal(self.n_loops)  # loop k is in its last iteration
+        ends = Signal(self.n_loops, reset_less=True)  # loop k is in its last iteration
         take = Signal()
         step = Signal()
         final = Signal()
@@ -91,35 +91,30 @@ class Walk(wiring.Component):
         return m
 
     def _count(self, m: Module, k: int, end: Signal, take: Signal, moves: Signal) -> None:
-        """Iterations of loop k that are left, this one included."""
-        count = Signal(COUNT_BITS, name=f"count_{k}")
-        single = Signal(name=f"single_{k}")
-        left = Signal(COUNT_BITS, name=f"left_{k}")
+        """Find out in each iteration of loop k whether the next one is the last."""
+        count = Signal(COUNT_BITS, name=f"count_{k}", reset_less=True)
+        single = Signal(name=f"single_{k}", reset_less=True)
+        ahead = Signal(COUNT_BITS, name=f"ahead_{k}", reset_less=True)  # the next iteration, from 1
         given = self.i.p.counts[k]
         with m.If(take):
-            m.d.sync += [
-                count.eq(given),
-                single.eq(given == 1),
-                left.eq(given),
-                end.eq(given == 1),
-            ]
+            m.d.sync += [count.eq(given), single.eq(given == 1), end.eq(given == 1), ahead.eq(2)]
+        with m.Elif(moves & end):
+            m.d.sync += [end.eq(single), ahead.eq(2)]
         with m.Elif(moves):
-            m.d.sync += [
-                left.eq(Mux(end, count, left - 1)),
-                end.eq(Mux(end, single, left == 2)),
-            ]
+            m.d.sync += [end.eq(ahead == count), ahead.eq(ahead + 1)]
 
     def _address(
         self, m: Module, k: int, end: Signal, take: Signal, moves: Signal, outer: Signal
     ) -> Signal:
         """Address at which this iteration of loop k began; return that of the next one."""
-        last_loop = k == self.n_loops - 1
-        start = self.o.p.address if last_loop else Signal(ADDRESS_BITS, name=f"start_{k}")
-        stride = Signal(STRIDE_BITS, name=f"stride_{k}")
+        start = Signal(ADDRESS_BITS, name=f"start_{k}", reset_less=True)
+        stride = Signal(STRIDE_BITS, name=f"stride_{k}", reset_less=True)
         following = Signal(ADDRESS_BITS, name=f"following_{k}")
         m.d.comb += following.eq(Mux(take | end, outer, start + stride))
         with m.If(take | moves):
             m.d.sync += start.eq(following)
         with m.If(take):
             m.d.sync += stride.eq(self.i.p.strides[k])
+        if k == self.n_loops - 1:
+            m.d.comb += self.o.p.address.eq(start)
         return following
