@@ -71,7 +71,7 @@ class Vector(wiring.Component):
     param: stream.Interface
     exp: stream.Interface
 
-    START = 4 + Walk.LATENCY
+    START = 3 + Walk.LATENCY
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config

@@ -1,0 +1,238 @@
+"""`hw.vector`: commands over a memory, against the golden operators."""
+
+import random
+from typing import Any
+
+import pytest
+from amaranth.sim import Simulator
+
+from hdl_tests.harness.pysim import CLOCK_PERIOD
+from hdl_tests.harness.vector_rows import (
+    Case,
+    NormCase,
+    SoftmaxCase,
+    corner_rows,
+    random_rows,
+    write_all,
+)
+from vitaccel.config import AcceleratorConfig
+from vitaccel.hw.ports import command_layout
+from vitaccel.hw.vector import Vector
+from vitaccel.isa import Op, Status
+
+CONFIG = AcceleratorConfig(
+    rows=3, columns=6, pot_columns=3, log2_attention=True, row_words=8, vector_words=16
+)
+LINEAR = AcceleratorConfig(rows=3, columns=3, row_words=8, vector_words=16)
+TALL = AcceleratorConfig(rows=5, columns=5, row_words=512, vector_words=512)
+DEPTH = 4096
+
+
+class Place:
+    """A command: where the rows of a case lie and where their results go."""
+
+    def __init__(self, case: Case, src: int, dst: int, src_stride: int, dst_stride: int) -> None:
+        self.case = case
+        self.src, self.dst, self.src_stride, self.dst_stride = src, dst, src_stride, dst_stride
+
+    def command(self, **changes: int) -> dict[str, int]:
+        norm = isinstance(self.case, NormCase)
+        fields = self.case.fields() | {
+            "src": self.src, "src_stride": self.src_stride,
+            "dst": self.dst, "dst_stride": self.dst_stride,
+            "n_rows": len(self.case.rows), "n_words": self.case.n_words,
+        }  # fmt: skip
+        layout = command_layout(Op.NORM if norm else Op.SOFTMAX)
+        return {"norm": norm, "fields": layout.const(fields | changes).as_bits()}
+
+    def fill(self, memory: list[list[int]], rng: random.Random) -> None:
+        for n, word in enumerate(self.case.data(rng)):
+            row, w = divmod(n, self.case.n_words)
+            memory[self.src + row * self.src_stride + w] = word
+
+    def expect(self, memory: list[list[int]]) -> None:
+        for n, word in enumerate(self.case.results()):
+            row, w = divmod(n, self.case.n_words)
+            memory[self.dst + row * self.dst_stride + w] = word
+
+
+class Bench:
+    """Commands from one side, a memory that answers on the other; notes when things happened."""
+
+    def __init__(self, config: AcceleratorConfig, memory: list[list[int]], pause: float) -> None:
+        self.dut = Vector(config)
+        self.memory = memory
+        self.pause = pause
+        self.cycle = 0
+        self.taken: list[int] = []
+        self.done: list[int] = []
+        self.requests: list[int] = []
+        self.writes: list[int] = []
+        self.fault = Status.OK
+
+    async def command(self, ctx: Any, parameters: dict[str, list], commands: list) -> None:
+        rng = random.Random("command")
+        for name, writes in parameters.items():
+            await write_all(ctx, getattr(self.dut, name), writes)
+        for command in commands:
+            while rng.random() < self.pause:
+                await ctx.tick()
+            ctx.set(self.dut.command.payload, command)
+            ctx.set(self.dut.command.valid, 1)
+            taken = 0
+            while not taken:
+                _, _, taken = await ctx.tick().sample(self.dut.command.ready)
+            self.taken.append(self.cycle)
+            ctx.set(self.dut.command.valid, 0)
+
+    async def serve(self, ctx: Any, rng: random.Random, under_way: list[list[int]]) -> None:
+        """One cycle of the memory."""
+        src, dst = self.dut.src, self.dut.dst
+        reads, writes = rng.random() >= self.pause, rng.random() >= self.pause
+        ctx.set(src.request.ready, reads)
+        ctx.set(dst.ready, writes)
+        answers = bool(under_way) and rng.random() >= self.pause / 2
+        ctx.set(src.valid, answers)
+        if answers:
+            ctx.set(src.data, under_way.pop(0))
+        _, _, asked, address, wrote, write = await ctx.tick().sample(
+            src.request.valid, src.request.payload, dst.valid, dst.payload
+        )
+        if asked and reads:
+            self.requests.append(self.cycle)
+            under_way.append(list(self.memory[address]))
+        if wrote and writes:
+            self.writes.append(self.cycle)
+            self.memory[write.address] = list(write.data)
+
+    async def observe(self, ctx: Any) -> None:
+        """Check `done`, `busy` and `fault` in every cycle; runs before the others note theirs."""
+        while True:
+            _, _, done, busy, fault = await ctx.tick().sample(
+                self.dut.done, self.dut.busy, self.dut.fault
+            )
+            assert busy == (len(self.taken) > len(self.done) + done)
+            if done:
+                assert self.writes[-1] == self.cycle - 1
+                self.done.append(self.cycle)
+            assert Status(fault) == self.fault or self.fault == Status.OK
+            self.fault = Status(fault)
+
+
+def run(
+    config: AcceleratorConfig,
+    memory: list[list[int]],
+    parameters: dict[str, list[tuple[int, list[int]]]],
+    commands: list[dict[str, int]],
+    *,
+    pause: float = 0.0,
+    seed: int = 0,
+    max_cycles: int = 20000,
+) -> Bench:
+    """Run ``commands`` on ``memory`` until all are done, or for a while after a fault."""
+    bench = Bench(config, memory, pause)
+
+    async def command(ctx: Any) -> None:
+        await bench.command(ctx, parameters, commands)
+
+    async def world(ctx: Any) -> None:
+        rng = random.Random(seed)
+        under_way: list[list[int]] = []
+        after = 0
+        while len(bench.done) < len(commands) and after < 200:
+            await bench.serve(ctx, rng, under_way)
+            bench.cycle += 1
+            after += bench.fault != Status.OK
+            assert bench.cycle < max_cycles, vars(bench)
+
+    sim = Simulator(bench.dut)
+    sim.add_clock(CLOCK_PERIOD)
+    sim.add_testbench(bench.observe, background=True)
+    sim.add_testbench(command, background=True)
+    sim.add_testbench(world)
+    sim.run()
+    return bench
+
+
+def places(rng: random.Random) -> list[Place]:
+    """Commands of both kinds in any order, with parameters side by side, some of them in place."""
+    cases: list[Case] = []
+    for n, length in enumerate((11, 24)):
+        rows = random_rows(rng, length, 3) + rng.sample(corner_rows(length), 3)
+        cases.append(NormCase(config=CONFIG, length=length, rows=rows, param=8 * n, seed=length))
+    for slot, length, bits in ((0, 1, 8), (0, 4, 8), (1, 13, 0), (1, 24, 0)):
+        rows = random_rows(rng, length, 3) + rng.sample(corner_rows(length), 3)
+        cases.append(SoftmaxCase(
+            config=CONFIG, length=length, rows=rows, param=slot, bits=bits, scale=0.1 - 0.05 * slot
+        ))  # fmt: skip
+    rng.shuffle(cases)
+    found = []
+    for n, case in enumerate(cases):
+        strides = [case.n_words + rng.randrange(3) for _ in range(2)]
+        src = 256 * n + rng.randrange(64)
+        dst = src if n % 2 else src + 128
+        found.append(Place(case, src, dst, strides[0], strides[0] if n % 2 else strides[1]))
+    return found
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.5], ids=["free", "paused"])
+@pytest.mark.parametrize("seed", range(3))
+def test_commands_match_golden(seed: int, pause: float) -> None:
+    rng = random.Random(seed)
+    memory = [[rng.randrange(256) for _ in range(CONFIG.rows)] for _ in range(DEPTH)]
+    commands = places(rng)
+    for place in commands:
+        place.fill(memory, rng)
+    want = [list(word) for word in memory]
+    parameters: dict[str, list] = {"param": [], "exp": []}
+    for place in commands:
+        place.expect(want)
+        parameters["param" if isinstance(place.case, NormCase) else "exp"] += place.case.writes()
+    run(CONFIG, memory, parameters, [p.command() for p in commands], pause=pause, seed=seed)
+    for address, (got, word) in enumerate(zip(memory, want, strict=True)):
+        assert got == word, f"word {address}"
+
+
+def test_first_request_comes_early() -> None:
+    case = SoftmaxCase(config=CONFIG, length=4, rows=corner_rows(4))
+    place = Place(case, 0, 512, 2, 2)
+    bench = run(CONFIG, [[0] * 3] * DEPTH, {}, [place.command()])
+    assert bench.requests[0] - bench.taken[0] == Vector.START
+
+
+@pytest.mark.parametrize(
+    ("config", "kind", "changes", "status"),
+    [
+        (CONFIG, "norm", {"length": 0}, Status.ILLEGAL_FIELD),
+        (CONFIG, "norm", {"n_rows": 0}, Status.ILLEGAL_FIELD),
+        (CONFIG, "norm", {"n_words": 9}, Status.ILLEGAL_FIELD),
+        (CONFIG, "norm", {"length": 25, "n_words": 8}, Status.ILLEGAL_FIELD),
+        (CONFIG, "norm", {"n_words": 0}, Status.ILLEGAL_FIELD),
+        (CONFIG, "norm", {"post_shift": 0}, Status.ILLEGAL_FIELD),
+        (CONFIG, "norm", {"post_shift": 33}, Status.ILLEGAL_FIELD),
+        (CONFIG, "norm", {"param": 15}, Status.LOCAL_ADDRESS),
+        (CONFIG, "norm", {"param": 0xFFFF}, Status.LOCAL_ADDRESS),
+        (TALL, "norm", {"n_words": 410, "length": 2049}, Status.ILLEGAL_FIELD),
+        (CONFIG, "softmax", {"length": 0}, Status.ILLEGAL_FIELD),
+        (CONFIG, "softmax", {"n_rows": 0}, Status.ILLEGAL_FIELD),
+        (CONFIG, "softmax", {"n_words": 9}, Status.ILLEGAL_FIELD),
+        (CONFIG, "softmax", {"length": 7}, Status.ILLEGAL_FIELD),
+        (CONFIG, "softmax", {"param": 2}, Status.ILLEGAL_FIELD),
+        (CONFIG, "softmax", {"bits": 0}, Status.ILLEGAL_FIELD),
+        (CONFIG, "softmax", {"bits": 9}, Status.ILLEGAL_FIELD),
+        (LINEAR, "softmax", {"log2": 1}, Status.ILLEGAL_FIELD),
+    ],
+)
+def test_refuses(
+    config: AcceleratorConfig, kind: str, changes: dict[str, int], status: Status
+) -> None:
+    """A refused command touches nothing and is not done; later ones are not taken."""
+    make = NormCase if kind == "norm" else SoftmaxCase
+    place = Place(make(config=config, length=6, rows=corner_rows(6)), 0, 512, 2, 2)
+    bench = run(
+        config, [[0] * config.rows] * DEPTH, {}, [place.command(**changes), place.command()]
+    )
+    assert bench.fault == status
+    assert len(bench.taken) == 1
+    assert not bench.requests
+    assert not bench.writes
