@@ -40,9 +40,10 @@ test-slow: setup
 	$(BIN)/pytest -m "not ($(QUICK))"
 
 bench: setup
-	$(BIN)/python build/bench/units.py
-	$(BIN)/python build/bench/speed.py
 	$(BIN)/python build/bench/accuracy.py
+	$(BIN)/python build/bench/speed.py
+	$(BIN)/python build/bench/exact.py
+	$(BIN)/python build/bench/units.py
 
 lint: setup
 	$(BIN)/ruff check

@@ -1,0 +1,62 @@
+"""Area and routed clock of every unit by itself; see `vitaccel.flow.synth`."""
+
+import argparse
+
+from record import OUT, record
+
+from vitaccel.config import PRESETS
+from vitaccel.flow.synth import TARGET_MHZ, synthesize
+from vitaccel.hw.layernorm import LayerNorm
+from vitaccel.hw.load import Load
+from vitaccel.hw.mxu import Mxu
+from vitaccel.hw.post import Post
+from vitaccel.hw.scratchpad import Scratchpad
+from vitaccel.hw.shell import Shell
+from vitaccel.hw.softmax import Softmax
+from vitaccel.hw.store import Store
+from vitaccel.hw.vector import Vector
+from vitaccel.hw.weight_buffer import WeightBuffer
+
+UNITS = {
+    "mxu": Mxu,
+    "post": Post,
+    "vector": Vector,
+    "layernorm": LayerNorm,  # inside vector
+    "softmax": Softmax,  # inside vector
+    "load": Load,
+    "store": Store,
+    "shell": Shell,  # sequencer, LOAD, STORE, AXI, registers
+    "scratchpad": lambda config: Scratchpad(config, n_readers=5, n_writers=3),
+    "weight_buffer": WeightBuffer,
+}
+COLUMNS = ("unit", "COMB", "FF", "DSP", "RAM", "MHz, median", "MHz by seed", "critical path")
+
+
+def main() -> None:
+    """Measure the units named on the command line, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("units", nargs="*", choices=[[], *UNITS], default=[])
+    parser.add_argument("--preset", choices=PRESETS, default="demo")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    asked = parser.parse_args()
+    rows = []
+    for name in asked.units or UNITS:
+        component = UNITS[name](PRESETS[asked.preset])
+        report = synthesize(component, name, OUT / "synth" / asked.preset, seeds=asked.seeds)
+        figures = (name, report.comb, report.ff, report.dsp, report.ram)
+        clocks = (report.fmax_median_mhz, dict(report.fmax_mhz), report.critical_path)
+        rows.append(dict(zip(COLUMNS, (*figures, *clocks), strict=True)))
+        print(f"{name}: {report.comb} COMB, {report.fmax_median_mhz} MHz", flush=True)
+    if not asked.units:  # a part is not the table
+        how = (
+            f"`make bench`: preset {asked.preset}, each unit synthesised by itself with Yosys and "
+            "routed in a registered harness with nextpnr on an LFE5U-85F of speed grade 6, target "
+            f"{TARGET_MHZ} MHz, seeds {', '.join(map(str, asked.seeds))}. COMB = LUT4 + 2 CCU2C + "
+            "6 DPR16X4 of the bare unit, DSP = MULT18X18D, RAM = DP16KD (18 kbit). The critical "
+            "path is that of the slowest seed."
+        )
+        record("units", "Units on ECP5", how, COLUMNS, rows)
+
+
+if __name__ == "__main__":
+    main()
