@@ -6,12 +6,13 @@ from amaranth.lib.wiring import In, Out
 
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.axi import expose, master_ports, slave_ports
+from vitaccel.hw.axi_memory import AxiMemory, MemoryTiming
 from vitaccel.hw.ports import ADDRESS_BITS, unit_layout
 from vitaccel.hw.shell import COMPUTE, Shell, attach
 from vitaccel.hw.spaces import depths
 from vitaccel.isa import FIELDS, Op, Space, Status, Unit
 
-__all__ = ["ShellTop"]
+__all__ = ["MemoryTop", "ShellTop"]
 
 FOREVER = 0xFFFF  # n_rows of a command that never ends
 FAULTY = 0xFFFE  # n_rows of a command that faults
@@ -110,3 +111,27 @@ class ShellTop(wiring.Component):
             source.valid.eq(answers),
             source.data.as_value().eq(reader.data),
         ]
+
+
+class MemoryTop(wiring.Component):
+    """`ShellTop` with the simulated memory on its bus."""
+
+    def __init__(self, config: AcceleratorConfig, size: int, timing: MemoryTiming) -> None:
+        self.top = ShellTop(config)
+        self.memory = AxiMemory(config, size, timing)
+        doors = {k: v for k, v in self.memory.signature.members.items() if k.startswith("door")}
+        self.doors = list(doors)
+        super().__init__({**slave_ports(), **doors, "interrupt": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.top, m.submodules.memory = self.top, self.memory
+        expose(m, self, self.top, [*slave_ports(), "interrupt"])
+        expose(m, self, self.memory, self.doors)
+        for name, member in master_ports(self.top.config).items():
+            master, slave = (
+                getattr(self.top, name),
+                getattr(self.memory, name.removeprefix("m_axi_")),
+            )
+            m.d.comb += slave.eq(master) if member.flow is Out else master.eq(slave)
+        return m

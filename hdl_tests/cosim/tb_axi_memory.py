@@ -1,0 +1,91 @@
+"""Bench run inside Verilator by `test_axi_memory.py`."""
+
+import logging
+import os
+import random
+import warnings
+
+import cocotb
+from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
+from cocotbext.axi import AxiLiteBus, AxiLiteMaster
+
+from hdl_tests.harness.bench import start
+from hdl_tests.harness.host import instruction
+from vitaccel.config import AcceleratorConfig
+from vitaccel.isa import Op, Space, Status, Unit
+from vitaccel.registers import REGISTERS, State
+
+CONFIG = AcceleratorConfig.model_validate_json(os.environ["VITACCEL_CONFIG"])
+SIZE = int(os.environ["SIZE"])
+OVERHEAD = 180  # cycles of a run beside its beats: fetching the program, one latency, refresh
+BUS = CONFIG.axi_bytes
+N_BEATS = 1024
+
+
+async def write_memory(dut: object, address: int, data: bytes) -> None:
+    dut.door_write.value = 1
+    for at in range(0, len(data), BUS):
+        dut.door_address.value = (address + at) // BUS
+        dut.door_write_data.value = int.from_bytes(data[at : at + BUS], "little")
+        await RisingEdge(dut.clk)
+    dut.door_write.value = 0
+
+
+async def read_memory(dut: object, address: int, size: int) -> bytes:
+    data = b""
+    for at in range(0, size, BUS):
+        dut.door_address.value = (address + at) // BUS
+        await ClockCycles(dut.clk, 2)
+        await ReadOnly()
+        data += dut.door_read_data.value.to_unsigned().to_bytes(BUS, "little")
+        await RisingEdge(dut.clk)
+    return data
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def latency_costs_nothing(dut: object) -> None:
+    """Bytes arrive, a beat per cycle as far as the memory goes; past its end is SLVERR."""
+    warnings.simplefilter("ignore", DeprecationWarning)
+    control = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
+    control.write_if.log.setLevel(logging.WARNING)
+    control.read_if.log.setLevel(logging.WARNING)
+    await start(dut, "door_write")
+
+    async def run(program: list[bytes]) -> tuple[int, int]:
+        await write_memory(dut, 0, b"".join(program))
+        for name, value in {"PROGRAM_LENGTH": len(program), "MEMORY_LIMIT": 2 * SIZE}.items():
+            await control.write_dword(REGISTERS[name].offset, value)
+        await control.write_dword(REGISTERS["CONTROL"].offset, 1)
+        await RisingEdge(dut.interrupt)
+        status = await control.read_dword(REGISTERS["STATUS"].offset)
+        return status, await control.read_dword(REGISTERS["CYCLES"].offset)
+
+    data = random.Random(1).randbytes(N_BEATS * BUS)
+    words = N_BEATS * BUS // CONFIG.rows
+    await write_memory(dut, 0x1000, data)
+    halves = [
+        instruction(
+            Op.LOAD,
+            external=0x1000 + n * len(data) // 2,
+            local=n * words // 2,
+            n_rows=1,
+            n_words=words // 2,
+            space=Space.ACTIVATION,
+            signal=n << Unit.STORE,
+        )  # fmt: skip
+        for n in range(2)
+    ]
+    status, cycles = await run([*halves, instruction(Op.HALT)])
+    assert status & 3 == State.DONE
+    assert N_BEATS <= cycles <= N_BEATS + OVERHEAD
+    store = instruction(Op.STORE, external=0x8000, n_rows=1, n_words=words)
+    status, cycles = await run([store, instruction(Op.HALT)])
+    assert status & 3 == State.DONE
+    assert N_BEATS <= cycles <= N_BEATS + OVERHEAD
+    assert await read_memory(dut, 0x8000, len(data)) == data
+
+    for op, code in ((Op.LOAD, Status.READ_SLVERR), (Op.STORE, Status.WRITE_SLVERR)):
+        bad = instruction(op, external=SIZE - BUS, n_rows=1, n_words=8)
+        status, _ = await run([bad, instruction(Op.HALT)])
+        assert status & 3 == State.ERROR
+        assert status >> 4 & 15 == code
