@@ -64,6 +64,8 @@ def layernorm(
     ``y = clamp((u * gain + offset + 2**(post_shift-1)) >> post_shift, low, high)``.
 
     Exact integers in float64: every product is below 2**36 before it is scaled by a power of two.
+    Against real numbers, y errs by at most ``1/2 + gamma / scale_out * (1 / (32 σ) + 2**-11 +
+    |z| * 2**-13)`` for rows X of deviation σ, before saturation: the mean has 4 fractional bits.
 
     Parameters
     ----------

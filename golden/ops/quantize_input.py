@@ -35,7 +35,8 @@ def quantize_input(images: Tensor, out: QTensor) -> Tensor:
     Parameters
     ----------
     images
-        ``[batch, *out.shape]``, floats, or integers from ``out.low`` to ``out.high``.
+        ``[batch, *out.shape]``, batch at least 1: floats, or integers from ``out.low`` to
+        ``out.high``.
     out
         Format of the network's input.
 
@@ -49,10 +50,10 @@ def quantize_input(images: Tensor, out: QTensor) -> Tensor:
     ValueError
         Wrong shape, a value that is not finite, or an integer outside the format.
     """
-    if images.ndim != len(out.shape) + 1 or tuple(images.shape[1:]) != out.shape:
+    if images.shape[:1] == (0,) or images.shape[1:] != out.shape:
         raise ValueError(
-            f"images must have shape [batch, {', '.join(map(str, out.shape))}], "
-            f"not {list(images.shape)}"
+            f"images must have shape [batch, {', '.join(map(str, out.shape))}] with batch at "
+            f"least 1, not {list(images.shape)}"
         )
     if images.is_floating_point():
         if not images.isfinite().all():

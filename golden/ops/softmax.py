@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from golden.ops.matmul import exact_dtype
 from golden.ops.reciprocal import reciprocal
 
 __all__ = ["exp_table", "softmax"]
@@ -33,7 +34,8 @@ def _exponentials(x: Tensor, table: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     wide = x.to(torch.int32)
     distance = wide.amax(-1, keepdim=True) - wide
     e = table.to(torch.float32).index_select(0, distance.view(-1)).view(x.shape)
-    total = e.sum(-1, keepdim=True, dtype=torch.float64)
+    dtype = exact_dtype(x.shape[-1] << 15)
+    total = e.sum(-1, keepdim=True, dtype=dtype)
     t = torch.frexp(total)[1].to(torch.int64) - 16  # floor(log2(total)) - 15
     return e, total.to(torch.int64) >> t, t
 
