@@ -1,6 +1,6 @@
 """Which requester may use which bank of a memory this cycle."""
 
-from amaranth import Cat, Module, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -70,9 +70,9 @@ class BankArbiter(wiring.Component):
         favoured = Signal(self.n_requesters)
         if self.n_requesters == 1:
             return favoured
-        turn = Signal(self.n_requesters - 1, init=1)  # one-hot
-        clock = Signal(exact_log2(self.PATIENCE))
-        m.d.sync += [clock.eq(clock + 1), favoured.eq(0)]
-        with m.If(clock == 0):
-            m.d.sync += [turn.eq(turn.rotate_left(1)), favoured.eq(Cat(0, turn))]
+        round_cycles = self.PATIENCE * (self.n_requesters - 1)
+        clock = Signal(range(round_cycles))
+        m.d.sync += clock.eq(Mux(clock == round_cycles - 1, 0, clock + 1))
+        starts = range(0, round_cycles, self.PATIENCE)
+        m.d.sync += favoured.eq(Cat(Const(0, 1), (clock == start for start in starts)))
         return favoured
