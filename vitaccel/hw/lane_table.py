@@ -70,8 +70,8 @@ class LaneTable(wiring.Component):
         depth = 256 * self.slots
         plane = self.write.p.address[:plane_bits]
         entry = self.write.p.address[plane_bits:]
-        target = Signal(range(depth))
-        value = Signal(word_layout(self.config))
+        target = Signal(range(depth), reset_less=True)
+        value = Signal(word_layout(self.config), reset_less=True)
         enable = Signal(self.planes)
         m.d.comb += self.write.ready.eq(1)
         m.d.sync += [target.eq(entry), value.eq(self.write.p.data)]
@@ -85,7 +85,8 @@ class LaneTable(wiring.Component):
             )
             write_port = table.write_port(granularity=1)
             read_port = table.read_port(domain="comb")
-            read = Signal(entry_layout, name=f"read_{r}")  # the RAM's own register
+            # The RAM's own register, and then one in the fabric.
+            read = Signal(entry_layout, name=f"read_{r}", reset_less=True)
             m.d.comb += [
                 write_port.en.eq(enable),
                 write_port.addr.eq(target),

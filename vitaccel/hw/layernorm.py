@@ -7,10 +7,10 @@ from amaranth.lib.wiring import In, Out
 from vitaccel import isa
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.credits import Credits
-from vitaccel.hw.delay import delay
 from vitaccel.hw.marker import marked_layout
 from vitaccel.hw.moments import SCALED, Moments, moments_latency, moments_layout
 from vitaccel.hw.norm_params import NormParams
+from vitaccel.hw.pipe import delayed
 from vitaccel.hw.ports import WritePort, command_layout, word_layout
 from vitaccel.hw.queue import Queue
 from vitaccel.hw.row_buffer import RowBuffer
@@ -125,7 +125,7 @@ class LayerNorm(wiring.Component):
 
     def _scale(self, m: Module, params: NormParams, taken: Signal) -> tuple[Signal, Signal]:
         """Return the word taken three cycles ago with masked lanes 0 and channels scaled."""
-        word = Signal.like(self.i.p)
+        word = Signal.like(self.i.p, reset_less=True)
         m.d.sync += [
             word.mask.eq(self.i.p.mask),
             word.last.eq(self.i.p.last),
@@ -134,12 +134,12 @@ class LayerNorm(wiring.Component):
             lane.eq(Mux(self.i.p.mask[r], self.i.p.lanes[r], 0))
             for r, lane in enumerate(word.lanes)
         ]
-        word = delay(m, word, NormParams.LATENCY - 1, name="word")
-        scaled = Signal(marked_layout(self.config, SCALED))
+        word = delayed(m, word, NormParams.LATENCY - 1, "word")
+        scaled = Signal(marked_layout(self.config, SCALED), reset_less=True)
         m.d.sync += [scaled.mask.eq(word.mask), scaled.last.eq(word.last)]
         for r, lane in enumerate(scaled.lanes):
             m.d.sync += lane.eq(word.lanes[r].as_signed() << params.shift[r][:2])
-        return scaled, delay(m, taken, NormParams.LATENCY + 1, name="taken")
+        return scaled, delayed(m, taken, NormParams.LATENCY + 1, "taken", reset_less=False)
 
     def _finish(
         self, m: Module, params: NormParams, words: RowBuffer, row_scale: RowScale,
@@ -166,8 +166,8 @@ class LayerNorm(wiring.Component):
             standardize.i.eq(words.o.payload),
             standardize.i_valid.eq(launch),
             standardize.statistics.eq(row_scale.o.payload),
-            params.gain_address.eq(delay(m, channel, gain_wait, name="gain_address")),
-            params.offset_address.eq(delay(m, channel, offset_wait, name="offset_address")),
+            params.gain_address.eq(delayed(m, channel, gain_wait, "gain_address")),
+            params.offset_address.eq(delayed(m, channel, offset_wait, "offset_address")),
             standardize.gain.eq(params.gain),
             standardize.offset.eq(params.offset),
             results.i.payload.eq(standardize.o),

@@ -5,9 +5,10 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.delay import delay, reduce_tree, tree_latency
 from vitaccel.hw.marker import marked_layout
+from vitaccel.hw.pipe import delayed
 from vitaccel.hw.primitives.multiplier import Multiplier
+from vitaccel.hw.tree import reduce_tree, tree_latency
 
 __all__ = ["SCALED", "Moments", "moments_latency", "moments_layout"]
 
@@ -69,12 +70,12 @@ class Moments(wiring.Component):
             return a + b
 
         total = reduce_tree(m, list(self.i.lanes), add, name="sum")
-        total = delay(m, total, Multiplier.LATENCY, name="sum")
+        total = delayed(m, total, Multiplier.LATENCY, "sum")
         total_squares = reduce_tree(m, squares, add, name="sum_squares")
 
         levels = moments_latency(self.config) - 1
-        valid = delay(m, self.i_valid, levels, name="valid")
-        last = delay(m, self.i.last, levels, name="last")
+        valid = delayed(m, self.i_valid, levels, "valid", reset_less=False)
+        last = delayed(m, self.i.last, levels, "last")
         fresh = Signal(init=1)
         m.d.sync += self.o_valid.eq(valid & last)
         with m.If(valid):

@@ -67,8 +67,8 @@ class PlaneMemory(wiring.Component):
         plane_bits = ceil_log2(self.planes)
         plane = self.write.p.address[:plane_bits]
         word = self.write.p.address[plane_bits:]
-        target = Signal(range(self.depth))
-        value = Signal(word_layout(self.config))
+        target = Signal(range(self.depth), reset_less=True)
+        value = Signal(word_layout(self.config), reset_less=True)
         m.d.comb += self.write.ready.eq(1)
         m.d.sync += [target.eq(word), value.eq(self.write.p.data)]
 
@@ -85,7 +85,8 @@ class PlaneMemory(wiring.Component):
                 write_port.data.eq(value),
                 read_port.addr.eq(self.address),
             ]
-            read = Signal(word_layout(self.config), name=f"read_{p}")  # the RAM's own register
+            # The RAM's own register, and then one in the fabric.
+            read = Signal(word_layout(self.config), name=f"read_{p}", reset_less=True)
             m.d.sync += read.eq(read_port.data)
             for lane, byte in zip(lanes, read, strict=True):
                 lane.append(byte)

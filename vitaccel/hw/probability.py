@@ -5,7 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.delay import delay
+from vitaccel.hw.pipe import delayed
 from vitaccel.hw.ports import word_layout
 from vitaccel.hw.primitives.multiplier import Multiplier
 from vitaccel.hw.round_shift import RoundShift
@@ -73,7 +73,7 @@ class LinearProbability(wiring.Component):
             spare_bits.eq(8 - self.bits),
             shift.eq(self.total.t + spare_bits),
         ]
-        shift = delay(m, shift, Multiplier.LATENCY - 1, name="shift")
+        shift = delayed(m, shift, Multiplier.LATENCY - 1, "shift")
         for r in range(self.config.rows):
             m.submodules[f"product_{r}"] = product = Multiplier(17, 17)
             m.submodules[f"rounding_{r}"] = rounding = RoundShift(32 - H_LEAST + 2, 5, 10)
@@ -127,19 +127,19 @@ class Log2Probability(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        n = delay(m, self.total.n, 5, name="n")
-        t = delay(m, self.total.t, 4, name="t")
+        n = delayed(m, self.total.n, 5, "n")
+        t = delayed(m, self.total.t, 4, "t")
         for r in range(self.config.rows):
             me, z = self._normalize(m, r)
-            triple = Signal(18, name=f"triple_{r}")
-            code = Signal(6, name=f"code_{r}")
+            triple = Signal(18, name=f"triple_{r}", reset_less=True)
+            code = Signal(6, name=f"code_{r}", reset_less=True)
             never = Signal(name=f"never_{r}")
             m.d.sync += [triple.eq(me + (me << 1)), code.eq(t + z), never.eq(~me[-1])]
 
             up = Signal(name=f"up_{r}")
             down = Signal(name=f"down_{r}")
-            code = delay(m, code, 1, name=f"code_{r}")
-            never = delay(m, never, 1, name=f"never_{r}")
+            code = delayed(m, code, 1, f"code_{r}")
+            never = delayed(m, never, 1, f"never_{r}")
             m.d.sync += [up.eq((n << 1) >= triple), down.eq((n << 2) < triple)]
 
             rounded = Signal(6, name=f"rounded_{r}")
@@ -151,8 +151,8 @@ class Log2Probability(wiring.Component):
         """Return e of lane r moved left until its top bit is set, and how far; 4 cycles later."""
         value, count = self.i[r], Signal(0)
         for bit in (3, 2, 1, 0):
-            moved = Signal(16, name=f"value_{r}_{bit}")
-            moves = Signal(4 - bit, name=f"moves_{r}_{bit}")
+            moved = Signal(16, name=f"value_{r}_{bit}", reset_less=True)
+            moves = Signal(4 - bit, name=f"moves_{r}_{bit}", reset_less=True)
             free = ~value[-1 << bit :].any()
             m.d.sync += [
                 moved.eq(Mux(free, value << (1 << bit), value)),

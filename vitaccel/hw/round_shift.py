@@ -4,7 +4,7 @@ from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from vitaccel.hw.delay import delay
+from vitaccel.hw.pipe import delayed
 
 __all__ = ["RoundShift"]
 
@@ -52,13 +52,13 @@ class RoundShift(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         # Two stages of shifting; the last bit that falls off decides the rounding, so it stays.
-        coarse = Signal.like(self.i)
-        fine = Signal.like(self.i)
+        coarse = Signal.like(self.i, reset_less=True)
+        fine = Signal.like(self.i, reset_less=True)
         m.d.sync += coarse.eq(self.i >> Cat(Const(0, 3), self.shift[3:]))
-        m.d.sync += fine.eq(coarse >> delay(m, self.shift[:3], 1, name="fine_shift"))
+        m.d.sync += fine.eq(coarse >> delayed(m, self.shift[:3], 1, "fine_shift"))
 
         # Saturate so that adding the rounding bit cannot overflow any more.
-        bounded = Signal(signed(self.out_width + 1))
+        bounded = Signal(signed(self.out_width + 1), reset_less=True)
         low, high = fine[: self.out_width], fine[self.out_width :]
         negative = fine[-1]
         too_low = negative & ~high.all()

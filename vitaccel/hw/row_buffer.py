@@ -62,7 +62,7 @@ class RowBuffer(wiring.Component):
         ]
         m.d.sync += written.eq(written + write_port.en)
 
-        ahead = Signal(self.shape)  # the RAM's own register
+        ahead = Signal(self.shape, reset_less=True)  # the RAM's own register
         ahead_valid = Signal()
         load_ahead = Signal()
         load = Signal()

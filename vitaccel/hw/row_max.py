@@ -5,8 +5,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.delay import delay, reduce_tree, tree_latency
 from vitaccel.hw.marker import marked_layout
+from vitaccel.hw.pipe import delayed
+from vitaccel.hw.tree import reduce_tree, tree_latency
 
 __all__ = ["RowMax", "row_max_latency"]
 
@@ -59,8 +60,8 @@ class RowMax(wiring.Component):
 
         greatest = reduce_tree(m, lanes, greater, name="greatest")
         cycles = row_max_latency(self.config) - 1
-        valid = delay(m, self.i_valid, cycles, name="valid")
-        last = delay(m, self.i.last, cycles, name="last")
+        valid = delayed(m, self.i_valid, cycles, "valid", reset_less=False)
+        last = delayed(m, self.i.last, cycles, "last")
         fresh = Signal(init=1)
         m.d.sync += self.o_valid.eq(valid & last)
         with m.If(valid):

@@ -3,14 +3,16 @@
 from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
 from vitaccel import isa
-from vitaccel.hw.isqrt import Isqrt
+from vitaccel.hw.isqrt import Isqrt, radicand_layout
 from vitaccel.hw.moments import moments_layout
 from vitaccel.hw.normalize import Normalize
 from vitaccel.hw.ports import command_layout
 from vitaccel.hw.queue import Queue
 from vitaccel.hw.reciprocal import Reciprocal
+from vitaccel.hw.skid import Skid
 from vitaccel.hw.standardize import S_LEAST, statistics_layout
 from vitaccel.hw.variance import V_BITS, Variance
 
@@ -49,7 +51,10 @@ class RowScale(wiring.Component):
     o: stream.Interface
 
     INTERVAL = Variance.INTERVAL
-    LATENCY = Variance.LATENCY + 5 + Isqrt.LATENCY + Reciprocal.LATENCY + Queue.LATENCY
+    LATENCY = (
+        Variance.LATENCY + bits_for(MOST) + Skid.LATENCY
+        + Isqrt.LATENCY + Reciprocal.LATENCY + Queue.LATENCY
+    )  # fmt: skip
 
     def __init__(self) -> None:
         super().__init__({
@@ -63,10 +68,12 @@ class RowScale(wiring.Component):
         tag = data.StructLayout({"mu": signed(16), "shift": 4, "zero": 1})
         m.submodules.variance = variance = Variance()
         m.submodules.normalize = normalize = Normalize(V_BITS, 2, 32, MOST, signed(16))
+        m.submodules.skid = skid = Skid(radicand_layout(tag))  # shortens the path of ``ready``
         m.submodules.isqrt = isqrt = Isqrt(tag, N_STAGES)
         m.submodules.reciprocal = reciprocal = Reciprocal(tag, N_STAGES)
         m.submodules.rows = rows = Queue(statistics_layout(), N_ROWS)
         wiring.connect(m, wiring.flipped(self.i), variance.i)
+        wiring.connect(m, skid.o, isqrt.i)
         wiring.connect(m, rows.o, wiring.flipped(self.o))
 
         # V = Vn·4**t with t = 5 - count, so s - 4 = scale_shift + 1 - count.
@@ -80,12 +87,12 @@ class RowScale(wiring.Component):
             normalize.i.p.tag.eq(variance.o.p.mu),
             normalize.i.valid.eq(variance.o.valid),
             variance.o.ready.eq(normalize.i.ready),
-            isqrt.i.p.value.eq(normalize.o.p.value),
-            isqrt.i.p.tag.mu.eq(normalize.o.p.tag),
-            isqrt.i.p.tag.shift.eq(base - normalize.o.p.count),
-            isqrt.i.p.tag.zero.eq(normalize.o.p.zero),
-            isqrt.i.valid.eq(normalize.o.valid),
-            normalize.o.ready.eq(isqrt.i.ready),
+            skid.i.p.value.eq(normalize.o.p.value),
+            skid.i.p.tag.mu.eq(normalize.o.p.tag),
+            skid.i.p.tag.shift.eq(base - normalize.o.p.count),
+            skid.i.p.tag.zero.eq(normalize.o.p.zero),
+            skid.i.valid.eq(normalize.o.valid),
+            normalize.o.ready.eq(skid.i.ready),
             reciprocal.i.p.n.eq(isqrt.o.p.root),
             reciprocal.i.p.tag.eq(isqrt.o.p.tag),
             reciprocal.i.valid.eq(isqrt.o.valid),

@@ -6,11 +6,12 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.delay import delay, reduce_tree, tree_latency
 from vitaccel.hw.normalize import Normalize
+from vitaccel.hw.pipe import delayed
 from vitaccel.hw.probability import exponentials_layout, total_layout
 from vitaccel.hw.queue import Queue
 from vitaccel.hw.reciprocal import Reciprocal
+from vitaccel.hw.tree import reduce_tree, tree_latency
 
 __all__ = ["RowTotal", "row_total_latency"]
 
@@ -102,8 +103,8 @@ class RowTotal(wiring.Component):
 
         word = reduce_tree(m, list(self.i), add, name="sum")
         levels = tree_latency(self.config.rows)
-        valid = delay(m, self.i_valid, levels, name="valid")
-        last = delay(m, self.i_last, levels, name="last")
+        valid = delayed(m, self.i_valid, levels, "valid", reset_less=False)
+        last = delayed(m, self.i_last, levels, "last")
         fresh = Signal(init=1)
         m.d.sync += sums.i.valid.eq(valid & last)
         with m.If(valid):

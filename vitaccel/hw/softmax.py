@@ -7,9 +7,9 @@ from amaranth.lib.wiring import In, Out
 from vitaccel import isa
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.credits import Credits
-from vitaccel.hw.delay import delay
 from vitaccel.hw.lane_table import LaneTable
 from vitaccel.hw.marker import marked_layout
+from vitaccel.hw.pipe import delayed
 from vitaccel.hw.ports import WritePort, command_layout, word_layout
 from vitaccel.hw.probability import (
     LinearProbability,
@@ -133,14 +133,14 @@ class Softmax(wiring.Component):
         m.d.comb += [
             index.eq(maxima.o.payload - words.o.p.lanes[r]) for r, index in enumerate(table.index)
         ]
-        mask = delay(m, words.o.p.mask, LaneTable.LATENCY, name="mask")
+        mask = delayed(m, words.o.p.mask, LaneTable.LATENCY, "mask")
         m.d.comb += [
             lane.eq(Mux(mask[r], table.data[r], 0)) for r, lane in enumerate(kept.i.p.lanes)
         ]
         m.submodules.row_total = row_total = RowTotal(config)
         m.d.comb += [
-            kept.i.p.last.eq(delay(m, words.o.p.last, LaneTable.LATENCY, name="last")),
-            kept.i.valid.eq(delay(m, launch, LaneTable.LATENCY, name="launch")),
+            kept.i.p.last.eq(delayed(m, words.o.p.last, LaneTable.LATENCY, "last")),
+            kept.i.valid.eq(delayed(m, launch, LaneTable.LATENCY, "launch", reset_less=False)),
             row_total.i.eq(kept.i.p.lanes),
             row_total.i_last.eq(kept.i.p.last),
             row_total.i_valid.eq(kept.i.valid),
@@ -167,7 +167,7 @@ class Softmax(wiring.Component):
             linear.i.eq(exponentials.o.p.lanes),
             linear.total.eq(row_total.o.payload),
             results.i.payload.eq(linear.o),
-            results.i.valid.eq(delay(m, launch, linear.LATENCY, name="result")),
+            results.i.valid.eq(delayed(m, launch, linear.LATENCY, "result", reset_less=False)),
         ]
         wiring.connect(m, results.o, wiring.flipped(self.o))
         if self.config.log2_attention:

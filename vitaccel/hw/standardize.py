@@ -6,9 +6,9 @@ from amaranth.lib.wiring import In, Out
 
 from vitaccel import isa
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.delay import delay
 from vitaccel.hw.marker import marked_layout
 from vitaccel.hw.moments import SCALED
+from vitaccel.hw.pipe import delayed
 from vitaccel.hw.ports import command_layout, word_layout
 from vitaccel.hw.primitives.multiplier import Multiplier
 from vitaccel.hw.round_shift import RoundShift
@@ -80,11 +80,13 @@ class Standardize(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        shift = delay(m, self.statistics.shift, Multiplier.LATENCY, name="shift")
+        shift = delayed(m, self.statistics.shift, Multiplier.LATENCY, "shift")
         post_shift = Signal(5)
         m.d.sync += post_shift.eq(self.fields.post_shift - 1)
-        mask = delay(m, self.i.mask, self.LATENCY - 1, name="mask")
-        m.d.comb += self.o_valid.eq(delay(m, self.i_valid, self.LATENCY, name="valid"))
+        mask = delayed(m, self.i.mask, self.LATENCY - 1, "mask")
+        m.d.comb += self.o_valid.eq(
+            delayed(m, self.i_valid, self.LATENCY, "valid", reset_less=False)
+        )
         for r in range(self.config.rows):
             u = self._standard(m, r, shift)
             y = self._affine(m, r, u, post_shift)
@@ -110,7 +112,7 @@ class Standardize(wiring.Component):
         """Return y of lane r, `LATENCY` - 1 cycles after its element, not yet clamped."""
         m.submodules[f"gain_{r}"] = product = Multiplier(U_BITS, 16)
         m.submodules[f"affine_{r}"] = affine = RoundShift(SUM_BITS, 5, Y_BITS)
-        total = Signal(signed(SUM_BITS), name=f"total_{r}")
+        total = Signal(signed(SUM_BITS), name=f"total_{r}", reset_less=True)
         m.d.comb += [
             product.a.eq(u),
             product.b.eq(self.gain[r]),

@@ -4,8 +4,8 @@ from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from vitaccel.hw.delay import delay
 from vitaccel.hw.moments import moments_layout
+from vitaccel.hw.pipe import delayed
 from vitaccel.hw.primitives.multiplier import Multiplier
 from vitaccel.hw.round_shift import RoundShift
 
@@ -88,8 +88,10 @@ class Variance(wiring.Component):
         shifted = (step == 1) | (step == 4) | (step == 6)
         actions = Signal(4)
         m.d.comb += actions.eq(Cat(self.i.valid, fresh, shifted, self.i.ready))
-        valid, fresh, shifted, final = delay(m, actions, Multiplier.LATENCY, name="actions")
-        total = Signal(signed(V_BITS + 2))
+        valid, fresh, shifted, final = delayed(
+            m, actions, Multiplier.LATENCY, "actions", reset_less=False
+        )
+        total = Signal(signed(V_BITS + 2), reset_less=True)
         before = Mux(fresh, 0, Mux(shifted, Cat(Const(0, LIMB), total).as_signed(), total))
         with m.If(valid):
             m.d.sync += total.eq(before + multiplier.p)
@@ -105,7 +107,7 @@ class Variance(wiring.Component):
             rounding.i.eq(total[MEAN_SHIFT_LEAST - 1 :]),
             rounding.shift.eq(self.mean_shift - MEAN_SHIFT_LEAST),
         ]
-        mean = delay(m, rounding.o, 6 - RoundShift.LATENCY, name="mean")
+        mean = delayed(m, rounding.o, 6 - RoundShift.LATENCY, "mean")
         with m.If(done):
             m.d.sync += [
                 self.o.p.v.eq(total),
