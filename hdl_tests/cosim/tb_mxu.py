@@ -86,8 +86,8 @@ async def random_commands(dut: bench.Dut, pause: float) -> None:
     rng = np.random.default_rng(cocotb.RANDOM_SEED % 2**32)
     memories = random_memories(CONFIG, rng)
     gemms = [random_gemm(CONFIG, rng, source=s, columns=c) for s, c in modes(CONFIG)]
-    gemms += [random_gemm(CONFIG, rng) for _ in range(10)]
-    gemms += [Gemm(n_rows=CONFIG.accumulator_rows, k_tiles=20, n_tiles=2, stream_stride=20)]
+    gemms += [random_gemm(CONFIG, rng) for _ in range(5)]
+    gemms += [Gemm(n_rows=CONFIG.accumulator_rows, k_tiles=9, n_tiles=2)]
     await bench.start(dut, "command__valid", "drain__release")
     for port, words in zip(
         ("stream", "stationary", "weights"), (*memories[:1], *memories), strict=True
