@@ -24,6 +24,7 @@ from vitaccel.timing import Stopwatch
 
 __all__ = ["Mismatch", "Verdict", "layer_table", "verify"]
 
+TOP = "simulation_top"
 TRACED = 4  # images of which every intermediate tensor is compared
 
 
@@ -126,7 +127,7 @@ def verify(
         full = compile_network(network, config, keep=True)
     with watch("build"):
         top = SimulationTop(config, max(lean.size, full.size))
-        model = build_model(top, "simulation_top", models)
+        model = build_model(top.verilog(TOP), TOP, models)
     with watch("simulate"):
         patches = want[lean.input.tensor].numpy().astype(np.int64)
         traced = min(traced, len(images) - 1)

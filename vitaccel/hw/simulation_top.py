@@ -1,14 +1,15 @@
 """What Verilator simulates: the accelerator and a memory, with a back door to it."""
 
 from amaranth import Module
+from amaranth.back.verilog import convert
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
 from vitaccel import isa
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.accelerator import Accelerator
-from vitaccel.hw.axi import expose, master_ports, slave_ports
-from vitaccel.hw.axi_memory import AxiMemory
+from vitaccel.hw.axi import expose, read_ports, slave_ports, write_ports
+from vitaccel.hw.axi_memory import RAM_VERILOG, AxiMemory
 
 __all__ = ["SimulationTop"]
 
@@ -50,5 +51,9 @@ class SimulationTop(wiring.Component):
         m.submodules.memory = memory = self.memory
         expose(m, self, core, [*slave_ports(), "interrupt", "busy", "waiting"])
         expose(m, self, memory, self.DOOR)
-        expose(m, core, memory, master_ports(core.config))
+        expose(m, core, memory, [*read_ports(core.config), *write_ports(core.config)], "m_axi_")
         return m
+
+    def verilog(self, name: str) -> str:
+        """Verilog of all of it, top module ``name``."""
+        return convert(self, name=name, emit_src=False) + RAM_VERILOG
