@@ -19,7 +19,7 @@ from vitaccel.config import AcceleratorConfig
 from vitaccel.flow.simulation import build_model, run_bench
 from vitaccel.host.bench import JOB, RESULTS, Job, Results
 from vitaccel.hw.simulation_top import SimulationTop
-from vitaccel.isa import Unit
+from vitaccel.isa import UNIT_OF, Unit
 from vitaccel.timing import Stopwatch
 
 __all__ = ["Mismatch", "Verdict", "layer_table", "verify"]
@@ -59,7 +59,7 @@ class Verdict:
     cycles_per_image: int = 0
     mac_utilization: float = 0.0
     counters: dict[str, int] = field(default_factory=dict)
-    timeline: dict[str, list[tuple[int, int, str]]] = field(default_factory=dict)
+    timeline: dict[str, list[tuple[int, int, str, str]]] = field(default_factory=dict)
     tensors: dict[str, int] = field(default_factory=dict)  # name -> comparisons that agreed
     simulation_hz: float = 0.0
 
@@ -76,8 +76,10 @@ class Verdict:
             verdict = f"NOT bit-exact: {self.mismatches[0]}"
         return [
             verdict,
-            (f"{self.cycles_per_image} cycles per image, {self.mac_utilization:.1%} of the MACs "
-            f"useful; simulated at {self.simulation_hz / 1000:.0f} k cycles/s"),
+            (
+                f"{self.cycles_per_image} cycles per image, {self.mac_utilization:.1%} of the MACs "
+                f"useful; simulated at {self.simulation_hz / 1000:.0f} k cycles/s"
+            ),
         ]
 
     def summary(self) -> dict[str, Any]:
@@ -134,7 +136,7 @@ def verify(
         job = Job(lean, full, patches, traced, config.axi_bytes)
         results = _run(model, job, lambda n: watch.tell(n / len(images)))
     _compare(network, job, results, want, verdict)
-    _measure(network, config, results, verdict)
+    _measure(network, config, lean, results, verdict)
     return verdict
 
 
@@ -180,7 +182,11 @@ def _compare(
 
 
 def _measure(
-    network: QNetwork, config: AcceleratorConfig, results: Results, verdict: Verdict
+    network: QNetwork,
+    config: AcceleratorConfig,
+    program: Program,
+    results: Results,
+    verdict: Verdict,
 ) -> None:
     names = results.counters[0]
     mean = {n: round(sum(c[n] for c in results.counters) / len(results.counters)) for n in names}
@@ -189,21 +195,30 @@ def _measure(
     macs = sum(layer_macs(network).values())
     verdict.mac_utilization = macs / (config.rows * config.columns * mean["CYCLES"])
     verdict.simulation_hz = sum(c["CYCLES"] for c in results.counters) / results.seconds
-    verdict.timeline = _intervals(results.timeline)
+    verdict.timeline = _intervals(results.timeline, program)
 
 
-def _intervals(timeline: list[tuple[int, int]]) -> dict[str, list[tuple[int, int, str]]]:
-    """Per unit the spans of cycles (start, end) in which it was busy or waiting."""
-    spans: dict[str, list[tuple[int, int, str]]] = {}
+def _intervals(
+    timeline: list[tuple[int, int, int]], program: Program
+) -> dict[str, list[tuple[int, int, str, str]]]:
+    """Per unit spans of cycles (start, end, busy or waiting, layer).
+
+    A unit finishes its instructions in order, so its n-th ``done`` is that of its n-th one.
+    """
+    spans: dict[str, list[tuple[int, int, str, str]]] = {}
     for unit in Unit:
-        spans[unit.name] = []
-        state, since = "idle", 0
-        for cycle, (busy, waiting) in enumerate([*timeline, (0, 0)]):
+        labels = [layer for op, layer in program.main_instructions() if UNIT_OF.get(op) == unit]
+        rows = spans[unit.name] = []
+        finished, state, since = 0, "idle", 0
+        for cycle, (busy, waiting, done) in enumerate([*timeline, (0, 0, 0)]):
+            ended = done >> unit & 1
             now = "busy" if busy >> unit & 1 else "waiting" if waiting >> unit & 1 else "idle"
-            if now != state:
-                if state != "idle":
-                    spans[unit.name].append((since, cycle, state))
-                state, since = now, cycle
+            if (now != state or ended) and cycle > since:
+                if state != "idle" and finished < len(labels):
+                    rows.append((since, cycle, state, labels[finished]))
+                since = cycle
+            state = now
+            finished += ended
     return spans
 
 

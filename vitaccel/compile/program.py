@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vitaccel import isa
-from vitaccel.compile.instruction import disassemble
+from vitaccel.compile.instruction import decode, disassemble
 from vitaccel.files import write_files
 
 __all__ = ["Program", "Region", "Routine"]
@@ -79,6 +79,12 @@ class Program:
     patch: Mapping[str, int]
     outputs: tuple[Region, ...]
     layers: tuple[Mapping[str, Any], ...] = field(default=())
+
+    def main_instructions(self) -> list[tuple[isa.Op, str]]:
+        """Opcode and layer of every instruction of ``main``."""
+        at, size = self.main.address, isa.BYTES
+        ops = [decode(self.image[at + n * size :][:size])[0] for n in range(len(self.main.labels))]
+        return list(zip(ops, self.main.labels, strict=True))
 
     def listing(self) -> str:
         """Disassembly of all routines."""

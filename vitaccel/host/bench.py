@@ -41,7 +41,7 @@ class Results:
 
     outputs: list[list[bytes]] = field(default_factory=list)
     counters: list[dict[str, int]] = field(default_factory=list)  # of untraced images
-    timeline: list[tuple[int, int]] = field(default_factory=list)  # busy, waiting; each cycle
+    timeline: list[tuple[int, int, int]] = field(default_factory=list)  # busy, waiting, done
     seconds: float = 0.0  # wall time of untraced images
 
 
@@ -57,15 +57,16 @@ async def _infer(driver: Driver, program: Program, patches: np.ndarray) -> list[
     ]
 
 
-async def _watch(dut: Any, timeline: list[tuple[int, int]]) -> None:
+async def _watch(dut: Any, timeline: list[tuple[int, int, int]]) -> None:
     while True:
         await RisingEdge(dut.clk)
-        timeline.append((dut.busy.value.to_unsigned(), dut.waiting.value.to_unsigned()))
+        ports = (dut.busy, dut.waiting, dut.done)
+        timeline.append(tuple(port.value.to_unsigned() for port in ports))
 
 
-async def _timeline(dut: Any, driver: Driver, routine: Routine) -> list[tuple[int, int]]:
+async def _timeline(dut: Any, driver: Driver, routine: Routine) -> list[tuple[int, int, int]]:
     """Units at work in every cycle of one more run of the last image."""
-    timeline: list[tuple[int, int]] = []
+    timeline: list[tuple[int, int, int]] = []
     watcher = cocotb.start_soon(_watch(dut, timeline))
     await driver.run(routine)
     watcher.cancel()

@@ -32,9 +32,9 @@ class Accelerator(wiring.Component):
     -------
     m_axi_*, s_axil_*, interrupt
         See `Shell`.
-    busy, waiting : Out(5), Out(5)
-        Bit u: unit u (`isa.Unit`) works on an instruction; has one whose semaphores are empty.
-        For timelines; leave open on a board.
+    busy, waiting, done : Out(5) each
+        Bit u: unit u (`isa.Unit`) works on an instruction; has one whose semaphores are empty; has
+        just finished one. For timelines; leave open on a board.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -45,6 +45,7 @@ class Accelerator(wiring.Component):
             "interrupt": Out(1),
             "busy": Out(len(isa.Unit)),
             "waiting": Out(len(isa.Unit)),
+            "done": Out(len(isa.Unit)),
         })
 
     def latencies(self) -> Mapping[str, int]:
@@ -60,6 +61,7 @@ class Accelerator(wiring.Component):
             self.interrupt.eq(shell.interrupt),
             self.busy.eq(shell.busy),
             self.waiting.eq(shell.waiting),
+            self.done.eq(shell.done),
         ]
 
         units = {

@@ -65,8 +65,8 @@ class Shell(wiring.Component):
         The MXU launched a beat.
     progress : In(1)
         Any other sign of life of the compute units.
-    busy, waiting : Out(5), Out(5)
-        Per unit: has a command under way; lacks a semaphore.
+    busy, waiting, done : Out(5) each
+        Per unit: has a command under way; lacks a semaphore; has just finished a command.
 
     Timing
     ------
@@ -89,6 +89,7 @@ class Shell(wiring.Component):
             "progress": In(1),
             "busy": Out(len(Unit)),
             "waiting": Out(len(Unit)),
+            "done": Out(len(Unit)),
         })
 
     def elaborate(self, platform: object) -> Module:
@@ -112,6 +113,7 @@ class Shell(wiring.Component):
         self._supervise(m, control, supervisor, sequencer)
 
         alive = Signal()
+        m.d.comb += self.done.eq(dones)
         m.d.sync += alive.eq(read.alive | write.alive | dones.any() | self.beat | self.progress)
         m.d.comb += [
             supervisor.progress.eq(alive),

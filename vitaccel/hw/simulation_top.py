@@ -26,7 +26,7 @@ class SimulationTop(wiring.Component):
 
     Members
     -------
-    s_axil_*, interrupt, busy, waiting
+    s_axil_*, interrupt, busy, waiting, done
         As `Accelerator`.
     door_*
         As `AxiMemory`.
@@ -40,6 +40,7 @@ class SimulationTop(wiring.Component):
             "interrupt": Out(1),
             "busy": Out(len(isa.Unit)),
             "waiting": Out(len(isa.Unit)),
+            "done": Out(len(isa.Unit)),
             **{name: self.memory.signature.members[name] for name in self.DOOR},
         })
 
@@ -49,7 +50,7 @@ class SimulationTop(wiring.Component):
         m = Module()
         m.submodules.accelerator = core = self.accelerator
         m.submodules.memory = memory = self.memory
-        expose(m, self, core, [*slave_ports(), "interrupt", "busy", "waiting"])
+        expose(m, self, core, [*slave_ports(), "interrupt", "busy", "waiting", "done"])
         expose(m, self, memory, self.DOOR)
         expose(m, core, memory, [*read_ports(core.config), *write_ports(core.config)], "m_axi_")
         return m
