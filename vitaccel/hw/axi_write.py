@@ -86,6 +86,7 @@ class AxiWrite(wiring.Component):
             begins.eq(self.burst.valid & self.burst.ready),
             self.awsize.eq(exact_log2(self.config.axi_bytes)),
             self.awburst.eq(INCR),
+            self.awid.eq(0),
             self.alive.eq(
                 (self.wvalid & self.wready) | (self.awvalid & self.awready) | self.answered
             ),

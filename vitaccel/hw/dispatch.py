@@ -68,8 +68,8 @@ class Dispatch(wiring.Component):
     i: stream.Interface
     command: stream.Interface
 
-    LATENCY = Queue.LATENCY + 2
-    INTERVAL = 3
+    LATENCY = Queue.LATENCY + 1
+    INTERVAL = 2
     UNFINISHED = 5
 
     def __init__(self, config: AcceleratorConfig, fields: ShapeLike) -> None:
@@ -96,7 +96,7 @@ class Dispatch(wiring.Component):
         m.submodules.pcs = pcs = Queue(PC_BITS, self.UNFINISHED - 1)
         wiring.connect(m, wiring.flipped(self.i), queue.i)
 
-        head = Signal(queued_layout(self.fields))
+        head = queue.o.p
         granted = Signal()
         starts = Signal()
         room = self._finish(m, head, starts)
@@ -108,24 +108,18 @@ class Dispatch(wiring.Component):
             pcs.o.ready.eq(self.done),
             self.pc.eq(Mux(pcs.o.valid, pcs.o.payload, head.pc)),
         ]
-        with m.FSM():
-            with m.State("TAKE"):
-                m.d.comb += queue.o.ready.eq(1)
-                m.d.sync += head.eq(queue.o.payload)
-                with m.If(queue.o.valid):
-                    m.next = "WAIT"
-            with m.State("WAIT"):
-                m.d.comb += [
-                    self.waiting.eq(~granted),
-                    starts.eq(granted & self.enable & room & pcs.i.ready),
-                ]
-                with m.If(starts):
-                    m.d.comb += self.take.eq(head.wait)
-                    m.next = "OFFER"
-            with m.State("OFFER"):
-                m.d.comb += self.command.valid.eq(1)
-                with m.If(self.command.ready):
-                    m.next = "TAKE"
+        begun = Signal()  # the tokens are taken
+        m.d.comb += self.command.valid.eq(queue.o.valid & begun)
+        with m.If(~begun):
+            m.d.comb += [
+                self.waiting.eq(queue.o.valid & ~granted),
+                starts.eq(queue.o.valid & granted & self.enable & room & pcs.i.ready),
+                self.take.eq(Mux(starts, head.wait, 0)),
+            ]
+            m.d.sync += begun.eq(starts)
+        with m.Elif(self.command.ready):
+            m.d.comb += queue.o.ready.eq(1)
+            m.d.sync += begun.eq(0)
         return m
 
     def _finish(self, m: Module, head: data.View, starts: Signal) -> Value:

@@ -1,6 +1,6 @@
 """Repacks a stream of fixed-size words into words of another size."""
 
-from amaranth import Cat, Module, Mux, Signal, unsigned
+from amaranth import Assert, Assume, Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -86,4 +86,16 @@ class Gearbox(wiring.Component):
             following = held[n + self.outputs] if n + self.outputs < places else 0
             arriving = Cat(lane[n] if n < len(lane) else 0 for lane in moved)
             m.d.sync += granule.eq(Mux(leaves, following, granule) | Mux(enters, arriving, 0))
+        if platform == "formal":
+            self._state(m, held, level)
         return m
+
+    def _state(self, m: Module, held: data.View, level: Value) -> None:
+        """Given legal words, no place is lost or written twice: all beyond `level` are zero."""
+        count = self.i.p.count
+        m.d.comb += [
+            Assume((count != 0) & (count <= self.most)),
+            *(Assume((n < count) | (word == 0)) for n, word in enumerate(self.i.p.data)),
+            Assert(level <= len(held), "overflow"),
+            *(Assert((n < level) | (place == 0), "not empty") for n, place in enumerate(held)),
+        ]

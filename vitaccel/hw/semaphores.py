@@ -1,6 +1,6 @@
 """Counting semaphores between the units."""
 
-from amaranth import Module, Signal
+from amaranth import Assert, Assume, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -61,4 +61,11 @@ class Semaphores(wiring.Component):
                     self.has[consumer][producer].eq(following != 0),
                     self.room[producer][consumer].eq(following != self.MOST),
                 ]
+                if platform == "formal":  # what the dispatchers keep, and what follows
+                    m.d.comb += [
+                        Assume(self.has[consumer][producer] | ~takes),
+                        Assume(self.room[producer][consumer] | ~gives),
+                        Assert((count != 0) | ~takes, f"{name} taken while empty"),
+                        Assert((count != self.MOST) | ~gives, f"{name} given while full"),
+                    ]
         return m
