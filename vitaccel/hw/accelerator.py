@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from amaranth import Cat, Module, Mux, ResetInserter, Signal
+from amaranth import Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out, connect
 
@@ -83,9 +83,10 @@ class Accelerator(wiring.Component):
         connect(m, shell.table, post.table)
         connect(m, shell.vector_param, vector.param)
         connect(m, shell.exp, vector.exp)
-        attach(m, shell.mxu, mxu)
-        attach(m, shell.post, post)
-        attach(m, shell.vector, vector)
+        readers, writers = activation.reader_fault, activation.writer_fault
+        attach(m, shell.mxu, mxu, readers[0:2].any() | weights.reader_fault)
+        attach(m, shell.post, post, readers[2] | writers[0])
+        attach(m, shell.vector, vector, readers[3] | writers[1])
         m.d.comb += [shell.beat.eq(mxu.beat), shell.progress.eq(post.out.valid & post.out.ready)]
         return m
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from amaranth import Module, ResetInserter, Signal, Value
+from amaranth import Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -23,17 +23,24 @@ from vitaccel.hw.spaces import write_ports
 from vitaccel.hw.store import Store
 from vitaccel.hw.stream import link
 from vitaccel.hw.supervisor import Supervisor
-from vitaccel.isa import Unit
+from vitaccel.isa import Status, Unit
 
 __all__ = ["Shell", "attach"]
 
 COMPUTE = (Unit.MXU, Unit.POST, Unit.VECTOR)
 
 
-def attach(m: Module, port: Any, unit: Any) -> None:
-    """Join a `UnitPort` of the shell with a unit's ``command``, ``done``, ``fault``, ``busy``."""
+def attach(m: Module, port: Any, unit: Any, beyond: Value | int = 0) -> None:
+    """Join a `UnitPort` of the shell with a unit's ``command``, ``done``, ``fault``, ``busy``.
+
+    ``beyond``: a memory has seen the unit ask for a word it does not have.
+    """
     link(m, port.command, unit.command)
-    m.d.comb += [port.done.eq(unit.done), port.fault.eq(unit.fault), port.busy.eq(unit.busy)]
+    m.d.comb += [
+        port.done.eq(unit.done),
+        port.fault.eq(Mux(beyond, Status.LOCAL_ADDRESS, unit.fault)),
+        port.busy.eq(unit.busy),
+    ]
 
 
 class Shell(wiring.Component):
