@@ -80,6 +80,7 @@ class Executor:
 
     def __init__(self, network: QNetwork) -> None:
         self.input, *layers = network.layers
+        self.output = network.layers[-1].name
         formats = {layer.name: layer.out for layer in network.layers}
         self._steps = [
             (layer.name, operands(layer), _step(layer, network.tensors, formats))
@@ -128,7 +129,7 @@ class Executor:
                 for operand in set(names):
                     if self._last_use[operand] == i:
                         del tensors[operand]
-        return tensors if keep else {name: tensors[name]}
+        return tensors if keep else {self.output: tensors[self.output]}
 
 
 def _magnitude(x: QTensor) -> int:
@@ -165,26 +166,22 @@ def _linear(layer: QLinear, tensors: dict[str, Tensor], x: QTensor) -> Step:
     bound = ops.linear_bound(weight, bias, _magnitude(x))
     weight, bias = (tensor.to(ops.exact_dtype(bound)) for tensor in (weight, bias))
     residual_mul = tensors.get(f"{layer.name}.residual_mul")
-    shifts = {"pre_shift": layer.pre_shift, "post_shift": layer.post_shift}
-    if layer.table:  # the table takes signed 8-bit values with zero point 0
-        dtype = torch.int8 if layer.out.signed else torch.uint8
-        table, limits = tensors[f"{layer.name}.table"].to(dtype), {}
-    else:
-        table, limits = None, _limits(layer.out)
+    table = tensors[f"{layer.name}.table"] if layer.table else None
+    # a table takes signed 8-bit values with zero point 0
+    requant = _requant(layer, layer.out if table is None else QTensor(shape=layer.out.shape))
+    dtype = torch.int8 if layer.out.signed else torch.uint8
 
     def step(x: Tensor, residual: Tensor | None = None) -> Tensor:
         acc = ops.linear(x, weight, bias, bound)
-        scaled = {"residual": residual, "residual_mul": residual_mul} if layer.residual else {}
-        y = ops.requant(acc, None, mul, **scaled, **shifts, **limits)
-        return y if table is None else ops.lookup(y, table)
+        y = requant(acc, mul=mul, residual=residual, residual_mul=residual_mul)
+        return y if table is None else ops.lookup(y, table.to(dtype))
 
     return step
 
 
 def _matmul(layer: QMatMul, a: QTensor, b: QTensor) -> Step:
     bound = matmul_bound(layer, a, b)
-    mul = torch.tensor([layer.mul])
-    shifts = {"pre_shift": layer.pre_shift, "post_shift": layer.post_shift}
+    mul, requant = torch.tensor([layer.mul]), _requant(layer, layer.out)
     log2 = a.format == "log2"
 
     def split(x: Tensor) -> Tensor:  # [batch, tokens, heads * dim] to [batch, heads, tokens, dim]
@@ -197,7 +194,7 @@ def _matmul(layer: QMatMul, a: QTensor, b: QTensor) -> Step:
             acc = ops.log2_matmul(a, split(b), ops.LOG2_ROW_SUM)  # [batch, heads, m, dim]
         else:
             acc = ops.matmul(a, split(b), bound)  # [batch, heads, m, dim]
-        y = ops.requant(acc, None, mul, **shifts, **_limits(layer.out))
+        y = requant(acc, mul=mul)
         return y if layer.transpose_b else y.transpose(1, 2).flatten(2)
 
     return step
@@ -215,5 +212,14 @@ def _layernorm(layer: QLayerNorm, tensors: dict[str, Tensor], x: QTensor) -> Ste
     )
 
 
-def _limits(out: QTensor) -> dict[str, int]:
-    return {"zero_point": out.zero_point, "low": out.low, "high": out.high}
+def _requant(layer: QLinear | QMatMul, out: QTensor) -> Step:
+    """`ops.requant` of sums that include the bias, to the format ``out``."""
+    return partial(
+        ops.requant,
+        bias=None,
+        pre_shift=layer.pre_shift,
+        post_shift=layer.post_shift,
+        zero_point=out.zero_point,
+        low=out.low,
+        high=out.high,
+    )

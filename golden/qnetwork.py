@@ -83,7 +83,8 @@ class QLinear(_Layer):
     ``[out]``: filter is power-of-two, every weight 0 or ±2**e; ``name.bias`` int32 ``[out]``
     (input zero point folded in); ``name.mul`` int32 ``[out]`` 0..65535; with ``residual``
     ``name.residual_mul`` int32 ``[out]`` 0..65535; with ``table`` ``name.table`` int16 ``[256]``,
-    indexed by the signed 8-bit value plus 128.
+    indexed by the signed 8-bit value plus 128: without ``out``'s bits and zero point, which then
+    are those of the table's entries.
     """
 
     kind: Literal["linear"] = "linear"
@@ -97,7 +98,11 @@ class QLinear(_Layer):
 
 
 class QMatMul(_Layer):
-    """Per head ``a @ b.T`` or ``a @ b``, requantised by one multiplier for the whole tensor."""
+    """Per head ``a @ b.T`` or ``a @ b``, requantised by one multiplier, with bias 0.
+
+    Zero points of ``a`` and ``b`` are 0; ``b`` is signed. Sums of log2 probabilities are in units
+    of 2**-14 times the scale of ``b``.
+    """
 
     kind: Literal["matmul"] = "matmul"
     a: str
@@ -132,7 +137,7 @@ class QConcat(_Layer):
 
 
 class QSlice(_Layer):
-    """View along tokens (axis 0) or channels (axis 1)."""
+    """View along tokens (axis 0) or channels (axis 1); its scale may be its own."""
 
     kind: Literal["slice"] = "slice"
     x: str

@@ -10,7 +10,7 @@ from torch import Tensor
 from golden import execute as module
 from golden.execute import Executor, execute, operands
 from golden.ops import layernorm, quantize, softmax
-from golden.qnetwork import QLayer, QLinear, QMatMul, QNetwork, QTensor
+from golden.qnetwork import QLayerNorm, QLinear, QMatMul, QNetwork, QTensor
 from hdl_tests.harness.networks import random_qnetwork
 from vitaccel.errors import ConfigError
 
@@ -64,7 +64,7 @@ def matmul(layer: QMatMul, a: Tensor, b: Tensor, log2: bool) -> Tensor:
     return y if layer.transpose_b else y.transpose(1, 2).flatten(2)
 
 
-def norm(layer: QLayer, network: QNetwork, x: Tensor, out: QTensor, shifts: Any) -> Tensor:
+def norm(layer: QLayerNorm, network: QNetwork, x: Tensor, out: QTensor, shifts: Any) -> Tensor:
     gain, offset = (network.tensors[f"{layer.name}.{part}"] for part in ("gain", "offset"))
     return layernorm(
         x, gain, offset, post_shift=layer.post_shift, low=out.low, high=out.high,

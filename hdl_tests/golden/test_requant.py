@@ -41,7 +41,7 @@ def test_random_matches_integers(seed: int, dtype: torch.dtype) -> None:
             for _ in range(40)
         ]
         bias = rng.randrange(-100, 100)
-        rows = [(acc - bias, bias, *rest) for acc, _, *rest in rows]
+        rows = [(acc - bias, bias, m, r, rm) for acc, _, m, r, rm in rows]
         a, b, m, r, rm = (torch.tensor(column) for column in zip(*rows, strict=True))
         got = requant(
             a.to(dtype), b.to(torch.int32), m, residual=r.to(torch.int8), residual_mul=rm,
