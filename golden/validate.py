@@ -163,8 +163,8 @@ def _check_linear(check: _Check, layer: QLinear, formats: Formats) -> None:
 
 
 def _check_shifts(check: _Check) -> None:
-    check.within("pre_shift", 0, 31)
-    check.within("post_shift", 1, 63)
+    check.within("pre_shift", 0, 15)
+    check.within("post_shift", 1, 32)
 
 
 def _check_matmul(check: _Check, layer: QMatMul, a: QTensor, b: QTensor) -> None:
@@ -216,7 +216,7 @@ def _check_layernorm(check: _Check, layer: QLayerNorm, x: QTensor) -> None:
     check.field("row length", length, f"2 to {MAX_ROW}", 2 <= length <= MAX_ROW)
     check.shape("the result", layer.out.shape, x.shape)
     check.no_shifts(layer.name, layer.out)
-    check.within("post_shift", 1, 63)
+    check.within("post_shift", 1, 32)
 
 
 def _check_concat(check: _Check, layer: QConcat, formats: Formats) -> None:

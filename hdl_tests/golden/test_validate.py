@@ -114,8 +114,8 @@ LAYER_CASES: list[tuple[QNetwork, str]] = [
         "layer 'head': weight_bits must be 2 to 8, not 9",
     ),
     (changed(NET, "head", pot_bits=2), "layer 'head': pot_bits must be 3 to 5, not 2"),
-    (changed(NET, "head", pre_shift=32), "layer 'head': pre_shift must be 0 to 31, not 32"),
-    (changed(NET, "head", post_shift=0), "layer 'head': post_shift must be 1 to 63, not 0"),
+    (changed(NET, "head", pre_shift=16), "layer 'head': pre_shift must be 0 to 15, not 16"),
+    (changed(NET, "head", post_shift=0), "layer 'head': post_shift must be 1 to 32, not 0"),
     (
         changed(NET, f"{ATTENTION}.qk", heads=5),
         f"layer '{ATTENTION}.qk': heads must be a divisor of 12 channels, not 5",
