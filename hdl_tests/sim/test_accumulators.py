@@ -9,7 +9,8 @@ from amaranth.sim._async import TestbenchContext
 from hdl_tests.harness.pysim import CLOCK_PERIOD
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.accumulators import Accumulators
-from vitaccel.hw.array import columns_of, physical_columns
+from vitaccel.hw.array import columns_of
+from vitaccel.hw.column import physical_columns
 from vitaccel.hw.ports import DRAIN_LATENCY
 
 CONFIGS = {

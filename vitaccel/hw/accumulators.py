@@ -5,8 +5,8 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.array import columns_of, physical_columns
-from vitaccel.hw.column import Column, sums_layout
+from vitaccel.hw.array import columns_of
+from vitaccel.hw.column import Column, physical_columns, sums_layout
 from vitaccel.hw.ports import DrainPort
 from vitaccel.hw.skew import Skew
 

@@ -11,17 +11,13 @@ from vitaccel.hw.column import (
     UniformColumn,
     control_layout,
     lanes_layout,
+    physical_columns,
     sums_layout,
 )
 from vitaccel.hw.ports import word_layout
 from vitaccel.hw.pot_column import PotColumn
 
-__all__ = ["Array", "columns_of", "physical_columns"]
-
-
-def physical_columns(config: AcceleratorConfig) -> int:
-    """Columns of processing elements: uniform ones, then power-of-two ones."""
-    return config.wide_groups * config.rows + config.pot_columns
+__all__ = ["Array", "columns_of"]
 
 
 def columns_of(config: AcceleratorConfig, physical: int) -> list[int]:

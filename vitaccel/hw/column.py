@@ -17,6 +17,7 @@ __all__ = [
     "control_layout",
     "lane_values",
     "lanes_layout",
+    "physical_columns",
     "sums_layout",
 ]
 
@@ -31,13 +32,17 @@ def lane_values(config: AcceleratorConfig) -> range:
     return range(-(2 ** (config.activation_bits - 1)), 2**config.activation_bits)
 
 
+def physical_columns(config: AcceleratorConfig) -> int:
+    """Columns of processing elements: uniform ones, then power-of-two ones."""
+    return config.wide_groups * config.rows + config.pot_columns
+
+
 def control_layout(config: AcceleratorConfig) -> data.StructLayout:
     """What travels along row 0, beside the streamed beat and the stationary word of the cycle."""
-    n_columns = config.wide_groups * config.rows + config.pot_columns
     return data.StructLayout({
         "swap": 1,  # the beat is the first one of a tile
         "take": 1,  # a stationary word passes
-        "tag": range(n_columns),  # physical column that it is meant for
+        "tag": range(physical_columns(config)),  # physical column that it is meant for
         "wide": 1,  # it holds an int8 operand, not weights
     })
 

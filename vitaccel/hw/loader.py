@@ -7,7 +7,7 @@ from amaranth.utils import ceil_log2
 
 from vitaccel import isa
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.array import physical_columns
+from vitaccel.hw.column import physical_columns
 from vitaccel.hw.fetch import Fetch
 from vitaccel.hw.ports import ReadPort, command_layout, word_layout
 from vitaccel.hw.skew import Skew

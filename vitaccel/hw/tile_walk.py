@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from vitaccel import isa
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.array import physical_columns
+from vitaccel.hw.column import physical_columns
 from vitaccel.hw.fetch import wanted_layout
 from vitaccel.hw.ports import ADDRESS_BITS, command_layout
 from vitaccel.hw.walk import Walk
