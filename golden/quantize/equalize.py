@@ -55,22 +55,24 @@ class _Equalizer:
         low, high = _range(self.tensors[layer.name])
         ratio, middle = _ratio(high - low), (high + low) / 2
         self._divide(layer.name, slice(None), ratio, middle)
-        for reader in readers:
-            weight = self.params[f"{reader.name}.weight"]
-            self.params[f"{reader.name}.bias"] = (
-                self.params[f"{reader.name}.bias"] + weight @ middle
-            )
-            self.params[f"{reader.name}.weight"] = weight * ratio
+        self._multiply(readers, ratio, middle)
 
     def values(self, layer: MatMul) -> None:
         """V against the Linear that reads the product."""
         readers, source = self._readers(layer.name), self._filters(layer.b)
         if readers is None or source is None:
             return
-        ratio = _ratio(self.tensors[layer.name].abs().flatten(0, -2).amax(0))
-        self._divide(*source, ratio)
+        context = self.tensors[layer.name].flatten(0, -2)
+        middle = context.mean(0)
+        self._divide(*source, _ratio((context - middle).abs().amax(0)), middle)
+        self._multiply(readers, _ratio((context - middle).abs().amax(0)), middle)
+
+    def _multiply(self, readers: list[Linear], ratio: Tensor, middle: Tensor) -> None:
+        """Make inputs of Linears, which are ``(x - middle) / ratio`` now, act as x did."""
         for reader in readers:
-            self.params[f"{reader.name}.weight"] = self.params[f"{reader.name}.weight"] * ratio
+            weight, bias = (self.params[f"{reader.name}.{p}"] for p in ("weight", "bias"))
+            self.params[f"{reader.name}.bias"] = bias + weight @ middle
+            self.params[f"{reader.name}.weight"] = weight * ratio
 
     def scores(self, layer: MatMul) -> None:
         """Q against K."""
@@ -128,7 +130,8 @@ class _Equalizer:
 
 
 def _range(x: Tensor) -> tuple[Tensor, Tensor]:
-    return tuple(torch.aminmax(x.flatten(0, -2), dim=0))
+    low, high = torch.aminmax(x.flatten(0, -2), dim=0)
+    return low, high
 
 
 def _ratio(width: Tensor) -> Tensor:

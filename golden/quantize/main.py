@@ -152,8 +152,7 @@ class _Run:
             case Patches():
                 return QPatches(**named, x=self.alias[layer.x], size=layer.size)
             case Slice():
-                span = {"axis": layer.axis, "start": layer.start, "stop": layer.stop}
-                return QSlice(**named, x=self.alias[layer.x], **span)
+                return self._slice(layer, out)
             case Concat():
                 return self._concat(layer, out)
             case Constant():
@@ -170,6 +169,16 @@ class _Run:
                 self.tensors[f"{layer.name}.table"] = exp_table(self.formats.of(layer.x).scale)
                 return QSoftmax(**named, x=self.alias[layer.x])
         raise ConfigError(f"layer {layer.name} ({type(layer).__name__}) cannot be quantised")
+
+    def _slice(self, layer: Slice, out: QTensor) -> QSlice:
+        return QSlice(
+            name=layer.name,
+            out=out,
+            x=self.alias[layer.x],
+            axis=layer.axis,
+            start=layer.start,
+            stop=layer.stop,
+        )
 
     def _concat(self, layer: Concat, out: QTensor) -> QConcat:
         for part in layer.parts:

@@ -20,9 +20,7 @@ from golden.scheme import Scheme
 
 __all__ = ["ProductQuantizer", "quantize_matmul"]
 
-RES = True
-RIDGE = 0.01
-RIDGE2 = 1.0
+RIDGE = 0.01  # of the mean square of the inputs
 BIAS_LIMIT = 1 << 19  # of a bias in units of the accumulator: more would cost t its precision
 LOG2_UNIT = 2.0**-14  # of the accumulators of log2 probabilities
 
@@ -31,8 +29,8 @@ LOG2_UNIT = 2.0**-14  # of the accumulators of log2 probabilities
 class ProductQuantizer:
     """Makes one `QLinear` of a Linear and what is fused to it.
 
-    ``alias`` gives the integer layer of a float tensor, ``layout`` the channels of the output
-    words.
+    Inside, ``rows`` are the inputs ``q - zero_point`` of the quantised network so far, ``[samples,
+    in]``, and the scales of a `Weight` are those of the accumulators.
     """
 
     product: Product
@@ -51,14 +49,16 @@ class ProductQuantizer:
         self.rows = _rows(self.calibration.hats, self.product.linear.x) / steps
 
     def run(self, alias: dict[str, str]) -> tuple[QLinear, dict[str, Tensor]]:
-        """Quantise, and leave the simulated result in ``hats``."""
+        """Quantise, and leave the simulated result in ``hats``.
+
+        ``alias`` gives the integer layer of a float tensor.
+        """
         product, out = self.product, self.formats.of(self.product.out)
         name = product.linear.name
         weight = self._weight()
         table = self._table()
-        unit = weight.scales  # of the accumulators
-        start = round_half_up(self._start(weight, unit, table))
-        fitted = self._fit(weight, start, unit, table)
+        start = round_half_up(self._start(weight, table))
+        fitted = self._fit(weight, start, table)
         tensors = {
             f"{name}.weight": weight.integers.to(self._weight_dtype()),
             f"{name}.pot": weight.pot,
@@ -69,7 +69,7 @@ class ProductQuantizer:
             tensors[f"{name}.residual_mul"] = fitted.residual_mul
         if table is not None:
             tensors[f"{name}.table"] = self._entries(table, out)
-        self._simulate(weight, start, unit, table, out)
+        self._simulate(weight, start, table, out)
         layer = QLinear(
             name=name,
             out=out,
@@ -135,27 +135,25 @@ class ProductQuantizer:
 
         return activation_table(shifted, table.scale, out)
 
-    def _start(self, weight: Weight, unit: Tensor, table: TableInput | None) -> Tensor:
+    def _start(self, weight: Weight, table: TableInput | None) -> Tensor:
         """Exact bias in units of the accumulators: takes off what the zero point of x adds.
 
-        With bias correction the mean of every channel becomes the float network's, so the mean
-        error of weights, of x and of the residual is gone.
+        With correction the mean of every channel becomes the float network's: the mean error of
+        the weights, of x and of the residual is gone.
         """
         if self.scheme.correction != "none":
             value, level = self._target().mean(0), self.rows.mean(0) + self.x.zero_point
         else:
             value, level = self.bias, torch.full_like(self.factors, self.x.zero_point)
         offset = 0.0 if table is None else table.offset * table.scale
-        return (value + offset) / unit - weight.integers @ level
+        return (value + offset) / weight.scales - weight.integers @ level
 
-    def _fit(
-        self, weight: Weight, start: Tensor, unit: Tensor, table: TableInput | None
-    ) -> Requant:
+    def _fit(self, weight: Weight, start: Tensor, table: TableInput | None) -> Requant:
         steps = self.formats.scales(self.product.out) if table is None else table.scale
         residual = self.product.residual
         low, high = linear_range(weight.integers, start, self.x.low, self.x.high)
         return fit_requant(
-            unit / steps,
+            weight.scales / steps,
             low,
             high,
             residual=None if residual is None else self.formats.scales(residual) / steps,
@@ -163,11 +161,11 @@ class ProductQuantizer:
         )
 
     def _simulate(
-        self, weight: Weight, start: Tensor, unit: Tensor, table: TableInput | None, out: QTensor
+        self, weight: Weight, start: Tensor, table: TableInput | None, out: QTensor
     ) -> None:
         """Dequantised result on the calibration images, rounded as the integers are."""
         acc = (self.rows + self.x.zero_point) @ weight.integers.T + start
-        y = (acc * unit).reshape(-1, *out.shape)
+        y = (acc * weight.scales).reshape(-1, *out.shape)
         hats = self.calibration.hats
         if self.product.residual is not None:
             y = y + hats[self.product.residual]

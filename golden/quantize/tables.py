@@ -11,7 +11,7 @@ from golden.quantizers import bounds, quantize
 
 __all__ = ["TableInput", "table_input"]
 
-SAMPLES = 1 << 16  # values that the search looks at
+SAMPLES = 1 << 13  # values that the search looks at
 FRACTIONS = tuple(k / 16 for k in range(4, 17))  # of the observed range, at either end
 
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from golden.quantizers.uniform import sampled
+from golden.quantizers.uniform import best_scales
 
 __all__ = ["greatest_exponent", "pot_scales", "snap_pot"]
 
@@ -36,11 +36,7 @@ def pot_scales(x: Tensor, bits: int, moment: Tensor | None = None) -> Tensor:
     x = x.double()
     largest = x.abs().amax(1)
     start = torch.where(largest > 0, largest / (1 << greatest_exponent(bits)), 1.0)
-    x = sampled(x) if moment is None else x
-    best, least = start, torch.full_like(start, torch.inf)
-    for octaves in torch.linspace(-2, 0.5, STEPS, dtype=torch.float64):
-        trial = start * torch.exp2(octaves)
-        error = (x - snap_pot(x / trial[:, None], bits) * trial[:, None]).square()
-        error = (error if moment is None else error * moment.double()).sum(1)
-        best, least = torch.where(error < least, trial, best), torch.minimum(error, least)
-    return best
+    octaves = torch.linspace(-2, 0.5, STEPS, dtype=torch.float64)
+    trials = [start * torch.exp2(octave) for octave in octaves]
+    best = best_scales(x, trials, lambda v: snap_pot(v, bits), moment)
+    return torch.where(largest > 0, best, 1.0)
