@@ -2,6 +2,7 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from golden.models import Architecture, VisionTransformer
-from hdl_tests.harness.vits import DIM, TimmViT, make
+from hdl_tests.harness.vits import DIM, make
 from vitaccel.errors import ConfigError
 from vitaccel.frontend import Finding, check, from_module, from_pt2
 
@@ -17,7 +18,7 @@ ARCH = Architecture(image_size=8, channels=1, patch_size=4, dim=16, depth=2, hea
 IMAGES = torch.rand(2, 1, 8, 8)
 
 
-def vit() -> VisionTransformer:
+def vit() -> Any:
     torch.manual_seed(0)
     return VisionTransformer(ARCH).eval()
 
@@ -159,6 +160,19 @@ def test_check_of_a_file_takes_less_than_a_second(tmp_path: Path) -> None:
             "aten.scaled_dot_product_attention.default (PLACE): attention masks are not supported",
         ),
         (
+            lambda self, x: self.head(
+                functional.scaled_dot_product_attention(self.pos_embed, x, x)[:, 0]
+            ),
+            (
+                "aten.scaled_dot_product_attention.default (PLACE): each of query, key and value "
+                "must be computed from the image, not a constant"
+            ),
+        ),
+        (
+            lambda self, x: self.head(torch.softmax(x, -1, dtype=torch.float64).float()[:, 0]),
+            "aten.softmax.int (PLACE): softmax must take attention scores",
+        ),
+        (
             lambda self, x: functional.linear(x[:, 0], x[0, 1:4]),
             "aten.linear.default (PLACE): weight must be a parameter, not computed from the image",
         ),
@@ -210,9 +224,9 @@ def test_parameters_that_are_no_numbers_are_named(value: float) -> None:
 
 
 def test_inputs_that_are_no_image() -> None:
-    class Two(TimmViT):
+    class Two(nn.Module):
         def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-            return super().forward(x + bias)
+            return x + bias
 
     class Flat(nn.Module):
         def __init__(self) -> None:
@@ -226,7 +240,7 @@ def test_inputs_that_are_no_image() -> None:
         "the model must take float images [batch, channels, height, width]"
     )
     with pytest.raises(ConfigError, match=r"^Two cannot be exported by torch.export: .+$"):
-        from_module(Two(fused=True), torch.rand(1, 3, 16, 16))
+        from_module(Two(), torch.rand(1, 3, 16, 16))
 
 
 def test_a_fixed_batch_must_be_one(tmp_path: Path) -> None:

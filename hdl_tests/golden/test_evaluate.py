@@ -45,8 +45,8 @@ def test_attention_is_pytorch_s() -> None:
         MatMul("o", (5, 8), "p", "v", 2, transpose_b=False, scale=2.0),
     )
     out = run_float(Network("n", layers, {"q": q, "k": k, "v": v}), torch.zeros(3, 1, 1, 1))["o"]
-    heads = [x.reshape(5, 2, 4).transpose(0, 1)[None] for x in (q, k, v)]
-    expected = 2 * torch.nn.functional.scaled_dot_product_attention(*heads, scale=0.5)
+    a, b, c = (x.reshape(5, 2, 4).transpose(0, 1)[None] for x in (q, k, v))
+    expected = 2 * torch.nn.functional.scaled_dot_product_attention(a, b, c, scale=0.5)
     assert out.shape == (3, 5, 8)
     torch.testing.assert_close(out[2], expected[0].transpose(0, 1).flatten(1))
 

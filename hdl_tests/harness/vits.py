@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -132,7 +133,7 @@ class HuggingFaceAttention(nn.Module):
 class HuggingFaceLayer(nn.Module):
     def __init__(self, old: bool) -> None:
         super().__init__()
-        self.attention = HuggingFaceAttention(old)
+        self.attention, self.in_place = HuggingFaceAttention(old), old
         self.intermediate, self.output = nn.Linear(DIM, HIDDEN), nn.Linear(HIDDEN, DIM)
         self.layernorm_before = nn.LayerNorm(DIM, eps=1e-12)
         self.layernorm_after = nn.LayerNorm(DIM, eps=1e-12)
@@ -141,8 +142,10 @@ class HuggingFaceLayer(nn.Module):
         x = self.attention(self.layernorm_before(x)) + x
         h = functional.gelu(self.intermediate(self.layernorm_after(x)), approximate="tanh")
         h = self.output(h)
-        h += x
-        return h
+        if self.in_place:
+            h += x
+            return h
+        return h + x
 
 
 class HuggingFaceDeiT(nn.Module):
@@ -184,7 +187,7 @@ class TorchvisionViT(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         n = x.shape[0]
         x = self.conv_proj(x).reshape(n, DIM, 16).permute(0, 2, 1)
-        x = torch.cat([self.class_token.expand(n, -1, -1), x], dim=1) + self.pos_embedding
+        x = torch.cat([self.class_token.expand_as(x[:, :1]), x], dim=1) + self.pos_embedding
         y = self.ln_1(x)
         y, _ = self.self_attention(y, y, y, need_weights=False)
         x = y + x
@@ -225,7 +228,7 @@ VITS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-def make(name: str, seed: int = 0) -> tuple[nn.Module, Tensor]:
+def make(name: str, seed: int = 0) -> tuple[Any, Tensor]:
     """A model with every parameter random, and three images for it."""
     torch.manual_seed(seed)
     model = VITS[name]().eval()

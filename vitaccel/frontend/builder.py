@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from itertools import chain, count
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -97,7 +98,7 @@ class Builder:
                 return self._pick(layer, picked, kind)
         raise Refused(f"it needs elements of {view.source!r} that are no whole tokens or channels")
 
-    def _slice(self, x: str, axis: int, start: int, stop: int, kind: str) -> str:
+    def _slice(self, x: str, axis: Literal[0, 1], start: int, stop: int, kind: str) -> str:
         shape = list(self.layers[x].shape)
         if (start, stop) == (0, shape[axis]):
             return x

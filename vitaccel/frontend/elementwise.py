@@ -9,7 +9,7 @@ from torch import Tensor
 from golden.network import Add, Concat, Gelu, LayerNorm, Softmax
 from vitaccel.frontend.builder import Builder
 from vitaccel.frontend.registry import Value, computed, known, need, operator
-from vitaccel.frontend.views import View, by_head, tokens
+from vitaccel.frontend.views import Refused, View, by_head, tokens
 
 __all__ = ["add", "softmax"]
 
@@ -95,7 +95,8 @@ def mul(b: Builder, x: Value, y: Value) -> View:
 @operator("div")
 def div(b: Builder, x: Value, y: Value, *, rounding_mode: str | None = None) -> View:
     need(rounding_mode is None, f"it divides with rounding {rounding_mode!r}")
-    need(not isinstance(y, View), "it divides by a computed tensor")
+    if isinstance(y, View):
+        raise Refused("it divides by a computed tensor")
     return mul(b, x, 1 / y)
 
 
@@ -154,18 +155,18 @@ def softmax(b: Builder, x: View, dim: int, *_: object, **__: object) -> View:
 
 @operator("cat", "concat", "concatenate")
 def concat(b: Builder, parts: Sequence[Value], dim: int = 0) -> View:
-    tensors = [part.index if isinstance(part, View) else known(part, "part") for part in parts]
-    ndim = tensors[0].ndim
+    shapes = [part.index.shape if isinstance(part, View) else known(part).shape for part in parts]
+    ndim = len(shapes[0])
     need(dim % ndim == ndim - 2, f"concatenation must go along tokens, not axis {dim}")
     names = tuple(
         b.operand(part, tokens(part.index))
         if isinstance(part, View)
-        else b.constant(part, part.shape)
-        for part in parts
+        else b.constant(known(part), shape)
+        for part, shape in zip(parts, shapes, strict=True)
     )
-    shape = (sum(tensor.shape[-2] for tensor in tensors), tensors[0].shape[-1])
-    out = b.emit(Concat(b.fresh("concat"), shape, names))
-    return out.shaped(*tensors[0].shape[:-2], *shape)
+    tall = (sum(shape[-2] for shape in shapes), shapes[0][-1])
+    out = b.emit(Concat(b.fresh("concat"), tall, names))
+    return out.shaped(*shapes[0][:-2], *tall)
 
 
 # What PyTorch's own decomposition of attention adds, lest a row be masked as a whole.

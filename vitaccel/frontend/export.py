@@ -2,7 +2,9 @@
 
 import copy
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -97,7 +99,10 @@ def _load(path: Path) -> ExportedProgram:
 def _functional(program: ExportedProgram) -> ExportedProgram:
     """Replace operators that write to their operands, such as ``+=``, and `einsum`, if any."""
     targets = {node.target for node in program.graph.nodes if isinstance(node.target, OpOverload)}
-    table = {op: default_decompositions()[op] for op in targets & {torch.ops.aten.einsum.default}}
+    decompositions = default_decompositions()
+    table: dict[Any, Callable[..., Any]] = {
+        op: decompositions[op] for op in targets & {torch.ops.aten.einsum.default}
+    }
     if not table and not any(op._schema.is_mutable for op in targets):
         return program
     with warnings.catch_warnings():  # PyTorch copies its own deprecated classes here

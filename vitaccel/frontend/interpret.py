@@ -2,7 +2,9 @@
 
 import operator
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from inspect import signature
 from typing import Any
 
 import torch
@@ -124,10 +126,10 @@ class Interpreter:
         name = spec.target or ""
         if spec.kind is InputKind.USER_INPUT:
             return self._image(node) if node.users else None
-        if spec.kind not in {InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR}:
-            raise Refused(f"input {node.name!r} is no tensor")
-        tensors = program.constants if name in program.constants else program.state_dict
-        value = tensors[name].detach()
+        value = program.constants.get(name, program.state_dict.get(name))
+        if not isinstance(value, Tensor):
+            raise Refused(f"{name!r} is no tensor")
+        value = value.detach()
         if value.is_floating_point():
             value = value.float()
             bad = int((~value.isfinite()).sum())
@@ -152,18 +154,22 @@ class Interpreter:
         return self._builder.emit(Input(node.name, tuple(shape))).shaped(1, *shape)
 
     def _call(self, node: Node) -> Any:
-        args, kwargs = (
-            map_arg(part, self._values.__getitem__) for part in (node.args, node.kwargs)
-        )
+        args = map_arg(node.args, self._values.__getitem__)
+        kwargs: Any = map_arg(node.kwargs, self._values.__getitem__)
         views = leaves((args, kwargs), View)
         if not views:  # depends on parameters only
             return self._fold(node, args, kwargs)
         name = short_name(node.target)
         if name in MOVES:
-            return self._move(node, args, kwargs, views)
+            return self._move(node, args, kwargs)
         if name not in OPERATORS:
             raise Refused("this operator is not supported")
-        return OPERATORS[name](self._builder, *args, **kwargs)
+        handler = OPERATORS[name]
+        try:
+            signature(handler).bind(self._builder, *args, **kwargs)
+        except TypeError as bad:
+            raise Refused(f"this form of the operator is not supported: {bad}") from bad
+        return handler(self._builder, *args, **kwargs)
 
     def _fold(self, node: Node, args: Any, kwargs: Any) -> Any:
         value = node.target(*args, **kwargs)  # type: ignore[operator]
@@ -173,16 +179,15 @@ class Interpreter:
             origins.update(dict.fromkeys(leaves(value, Tensor), names[0]))
         return value
 
-    def _move(self, node: Node, args: Any, kwargs: Any, views: list[View]) -> Any:
-        args, kwargs = (
-            map_aggregate(part, lambda x: x.index if isinstance(x, View) else x)
-            for part in (args, kwargs)
-        )
-        moved = node.target(*args, **kwargs)  # type: ignore[operator]
-        return map_aggregate(
-            moved if isinstance(moved, Tensor) else tuple(moved),
-            lambda index: replace(views[0], index=index),
-        )
+    def _move(self, node: Node, args: Any, kwargs: Any) -> Any:
+        x = args[0]
+        indices, options = (mapped(part, index_of) for part in (args, kwargs))
+        moved = node.target(*indices, **options)  # type: ignore[operator]
+        if isinstance(x, View):
+            return mapped(moved if isinstance(moved, Tensor) else tuple(moved), x.moved)
+        if not short_name(node.target).endswith("_as"):  # those take only the shape of a view
+            raise Refused("it indexes a parameter by a computed tensor")
+        return moved
 
     def _finish(self, results: Any) -> None:
         """Check that the output is logits of the class token."""
@@ -200,10 +205,20 @@ class Interpreter:
         self._output = replace(outputs[0], source=source)
 
 
+def mapped(tree: Any, function: Callable[[Any], Any]) -> Any:
+    """Apply a function to every leaf of nested tuples, lists and dictionaries."""
+    return map_aggregate(tree, function)
+
+
+def index_of(leaf: Any) -> Any:
+    """Index of a view; anything else as it is."""
+    return leaf.index if isinstance(leaf, View) else leaf
+
+
 def leaves(tree: Any, kind: type) -> list[Any]:
     """Values of a kind in nested tuples, lists and dictionaries."""
     found: list[Any] = []
-    map_aggregate(tree, lambda x: found.append(x) if isinstance(x, kind) else None)
+    mapped(tree, lambda leaf: found.append(leaf) if isinstance(leaf, kind) else None)
     return found
 
 

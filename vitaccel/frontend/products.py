@@ -141,9 +141,9 @@ def hides_nothing(mask: Value | None) -> bool:
 @operator("scaled_dot_product_attention")
 def attention(
     b: Builder,
-    q: View,
-    k: View,
-    v: View,
+    q: Value,
+    k: Value,
+    v: Value,
     attn_mask: Value | None = None,
     dropout_p: float = 0.0,
     is_causal: bool = False,
@@ -154,16 +154,17 @@ def attention(
     need(not is_causal and hides_nothing(attn_mask), "attention masks are not supported")
     need(dropout_p == 0, "the model is in training mode; call eval() before the export")
     need(not enable_gqa, "grouped queries are not supported")
-    factor = q.index.shape[-1] ** -0.5 if scale is None else scale
-    return context(b, softmax(b, scores(b, q, k, factor), -1), v)
+    query, key, value = (computed(x, "each of query, key and value") for x in (q, k, v))
+    factor = query.index.shape[-1] ** -0.5 if scale is None else scale
+    return context(b, softmax(b, scores(b, query, key, factor), -1), value)
 
 
 @operator("_scaled_dot_product_flash_attention_for_cpu")
 def flash_attention(
     b: Builder,
-    q: View,
-    k: View,
-    v: View,
+    q: Value,
+    k: Value,
+    v: Value,
     dropout_p: float = 0.0,
     is_causal: bool = False,
     *,

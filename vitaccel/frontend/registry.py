@@ -45,7 +45,7 @@ def computed(x: Value, what: str) -> View:
     return x
 
 
-def known(x: Value | None, what: str) -> Tensor:
+def known(x: Value | None, what: str = "operand") -> Tensor:
     """Return ``x``, which must not depend on the image."""
     if not isinstance(x, Tensor):
         raise Refused(f"{what} must be a parameter, not computed from the image")

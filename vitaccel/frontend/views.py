@@ -1,6 +1,7 @@
 """What a value of the user's graph is: elements of one layer's tensor, moved about."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import prod
 
 import torch
@@ -54,8 +55,9 @@ class View:
         return replace(self, scale=self.scale * factor)
 
 
+@lru_cache(maxsize=64)  # layers repeat, and PyTorch finds equality of one storage at once
 def whole(shape: tuple[int, ...]) -> Tensor:
-    """Index of a whole tensor in its own order."""
+    """Index of a whole tensor in its own order; not to be written to."""
     return torch.arange(prod(shape)).reshape(shape)
 
 
