@@ -138,7 +138,7 @@ class Requant(wiring.Component):
         limits = Signal(layout, reset_less=True)
         zero_point, low, high = self.i.zero_point, self.i.low, self.i.high
         m.d.sync += [
-            limits.least.eq(((low - zero_point) << 1) - 1),
+            limits.least.eq((low - zero_point) << 1),
             limits.most.eq((high - zero_point) << 1),
             limits.zero_point.eq(zero_point),
             limits.low.eq(low),
