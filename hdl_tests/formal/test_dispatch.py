@@ -1,7 +1,7 @@
 """A dispatcher keeps its offers, and takes and gives only tokens that there are."""
 
 import pytest
-from amaranth import Assert, Elaboratable, Module, Value, unsigned
+from amaranth import Assert, Assume, Elaboratable, Module, Signal, Value, unsigned
 
 from hdl_tests.harness.formal import prove, prove_streams
 from vitaccel.config import AcceleratorConfig
@@ -12,7 +12,7 @@ CONFIG = AcceleratorConfig(queue_depth=2)
 
 
 class Tokens(Elaboratable):
-    """What `Semaphores` assumes of its users."""
+    """What `Semaphores` assumes of its users, and grants them."""
 
     def __init__(self, dut: Dispatch) -> None:
         self.dut = dut
@@ -20,7 +20,10 @@ class Tokens(Elaboratable):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.dut = dut = self.dut
+        left = Signal.like(dut.has)  # nobody else takes this unit's tokens
+        m.d.sync += left.eq(dut.has & ~dut.take)
         m.d.comb += [
+            Assume((left & ~dut.has) == 0),
             Assert((dut.take & ~dut.has) == 0, "took a token that is not there"),
             Assert((dut.give & ~dut.room) == 0, "gave a token that has no room"),
             Assert((dut.take == 0) | dut.enable, "started while disabled"),

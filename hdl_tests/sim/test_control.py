@@ -175,6 +175,7 @@ def test_watchdog_counts_cycles_without_progress(cycles: int) -> None:
         assert ctx.get(dut.status.state) == State.ERROR
         assert ctx.get(dut.interrupt)
         assert ctx.get(dut.status.code) == Status.WATCHDOG
+        await ctx.tick()
         assert (ctx.get(dut.status.unit), ctx.get(dut.pc)) == (Unit.POST, 77)
 
     simulate(dut, bench)

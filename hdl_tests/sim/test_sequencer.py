@@ -149,7 +149,7 @@ def test_rate() -> None:
     """Latency of the memory is hidden, apart from the first burst."""
     words = [instruction(Op.GEMM, random.Random(n))[0] for n in range(64)]
     cycles = Run([*words, HALT], latency=4).run().cycles
-    assert cycles <= 65 * (32 // 8 + 2) + 30
+    assert cycles <= 65 * (32 // 8 + 3) + 30
 
 
 def test_halt_waits_for_the_units() -> None:

@@ -68,8 +68,8 @@ class Dispatch(wiring.Component):
     i: stream.Interface
     command: stream.Interface
 
-    LATENCY = Queue.LATENCY + 1
-    INTERVAL = 2
+    LATENCY = Queue.LATENCY + 2
+    INTERVAL = 3
     UNFINISHED = 5
 
     def __init__(self, config: AcceleratorConfig, fields: ShapeLike) -> None:
@@ -97,29 +97,28 @@ class Dispatch(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i), queue.i)
 
         head = queue.o.p
-        granted = Signal()
+        lacks = (head.wait & ~self.has).any()
+        granted = Signal()  # and stays so: nobody else takes these tokens
         starts = Signal()
+        begun = Signal()  # the tokens are taken
         room = self._finish(m, head, starts)
+        waits = queue.o.valid & ~begun & ~starts
         m.d.comb += [
-            granted.eq((head.wait & ~self.has) == 0),
+            self.waiting.eq(waits & lacks),
+            starts.eq(granted & self.enable),
+            self.take.eq(Mux(starts, head.wait, 0)),
             self.command.payload.eq(head.fields),
+            self.command.valid.eq(queue.o.valid & begun),
+            queue.o.ready.eq(begun & self.command.ready),
             pcs.i.payload.eq(head.pc),
             pcs.i.valid.eq(starts),
             pcs.o.ready.eq(self.done),
             self.pc.eq(Mux(pcs.o.valid, pcs.o.payload, head.pc)),
         ]
-        begun = Signal()  # the tokens are taken
-        m.d.comb += self.command.valid.eq(queue.o.valid & begun)
-        with m.If(~begun):
-            m.d.comb += [
-                self.waiting.eq(queue.o.valid & ~granted),
-                starts.eq(queue.o.valid & granted & self.enable & room & pcs.i.ready),
-                self.take.eq(Mux(starts, head.wait, 0)),
-            ]
-            m.d.sync += begun.eq(starts)
-        with m.Elif(self.command.ready):
-            m.d.comb += queue.o.ready.eq(1)
-            m.d.sync += begun.eq(0)
+        m.d.sync += [
+            granted.eq(waits & ~lacks & room & pcs.i.ready),
+            begun.eq(Mux(begun, ~self.command.ready, starts)),
+        ]
         return m
 
     def _finish(self, m: Module, head: data.View, starts: Signal) -> Value:

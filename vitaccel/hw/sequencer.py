@@ -53,7 +53,7 @@ class Sequencer(wiring.Component):
 
     Timing
     ------
-    An instruction takes ``32 / axi_bytes + 2`` cycles once its data are there.
+    An instruction takes ``32 / axi_bytes + 3`` cycles once its data are there.
     """
 
     burst: stream.Interface
@@ -125,7 +125,7 @@ class Sequencer(wiring.Component):
             with m.State("DECODE"):
                 m.next = "PUSH"
                 opcode = word[: HEADER["opcode"]]
-                m.d.sync += [target.eq(0), final.eq(self.pc + 1 == self.program_length)]
+                m.d.sync += final.eq(self.pc + 1 == self.program_length)
                 with m.Switch(opcode):
                     for op, unit in UNIT_OF.items():
                         with m.Case(op):
@@ -136,7 +136,7 @@ class Sequencer(wiring.Component):
                         m.d.sync += self.fault.eq(Status.ILLEGAL_OPCODE)
                         m.next = "STOP"
             with m.State("PUSH"), m.If(pushed):
-                m.d.sync += [target.eq(0), self.pc.eq(self.pc + 1)]
+                m.d.sync += self.pc.eq(self.pc + 1)
                 m.next = "FETCH"
                 with m.If(final):
                     m.d.sync += self.fault.eq(Status.ILLEGAL_OPCODE)
@@ -168,11 +168,13 @@ class Sequencer(wiring.Component):
         m.d.sync += room.eq(room - asked + (beats.o.valid & beats.o.ready))
         return room == self.depth
 
-    def _push(self, m: Module, word: Value, target: Value) -> Value:
-        """Offer the instruction to its unit; return whether it was taken."""
+    def _push(self, m: Module, word: Value, target: Signal) -> Value:
+        """Offer the instruction to its unit, the bit in ``target``; return whether it is taken.
+
+        Only that bit depends on the queue's ready, so the path from there ends here.
+        """
         header = data.View(data.StructLayout(dict(HEADER)), word[: sum(HEADER.values())])
         fields = word[sum(HEADER.values()) :]
-        taken = Signal(len(Unit))
         for unit in Unit:
             port = getattr(self, unit.name.lower())
             m.d.comb += [
@@ -180,8 +182,9 @@ class Sequencer(wiring.Component):
                 port.p.pc.eq(self.pc),
                 port.p.wait.eq(header.wait),
                 port.p.signal.eq(header.signal),
-                taken[unit].eq(port.valid & port.ready),
             ]
+            with m.If(port.ready):
+                m.d.sync += target[unit].eq(0)
             if unit == Unit.VECTOR:
                 m.d.comb += [
                     port.p.fields.norm.eq(header.opcode == Op.NORM),
@@ -189,4 +192,4 @@ class Sequencer(wiring.Component):
                 ]
             else:
                 m.d.comb += port.p.fields.as_value().eq(fields)
-        return taken.any()
+        return target == 0

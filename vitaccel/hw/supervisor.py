@@ -1,6 +1,6 @@
 """State of the core: runs, faults, watchdog, resets."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, Value
+from amaranth import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -50,7 +50,7 @@ class Supervisor(wiring.Component):
     Timing
     ------
     `RESET_CYCLES` cycles of ``unit_reset`` after a start or soft reset; the run begins once they
-    are over and ``idle``. A fault stops the run after 2 cycles.
+    are over and ``idle``. A fault stops the run after 2 cycles; ``pc`` follows one cycle later.
     """
 
     RESET_CYCLES = 16
@@ -82,7 +82,8 @@ class Supervisor(wiring.Component):
         expired = self._watch(m, alive)
         clean = self._reset(m)
         state = Signal(State)
-        fault, pc, unit, failed = self._blame(m, expired)
+        fault, unit, failed = self._blame(m, expired)
+        blaming = Signal()  # the cycle after: `unit` selects the pc, which does not move
         m.d.comb += [
             self.status.state.eq(state),
             self.status.interrupt.eq(self.interrupt),
@@ -90,7 +91,10 @@ class Supervisor(wiring.Component):
             self.begins.eq(self.start & (state != State.RUNNING) & ~self.soft_reset),
             alive.eq(state == State.RUNNING),
         ]
-        m.d.sync += self.launch.eq(0)
+        m.d.sync += [self.launch.eq(0), blaming.eq(0)]
+        sources = Array([*self.pcs, *[self.pcs[len(Unit)]] * 2])  # SEQUENCER is 7
+        with m.If(blaming):
+            m.d.sync += self.pc.eq(sources[self.status.unit])
         with m.If(self.clear_interrupt):
             m.d.sync += self.interrupt.eq(0)
         with m.If(self.soft_reset | self.begins):
@@ -109,7 +113,7 @@ class Supervisor(wiring.Component):
                 self.interrupt.eq(1),
                 self.status.code.eq(fault),
                 self.status.unit.eq(unit),
-                self.pc.eq(pc),
+                blaming.eq(1),
             ]
         with m.Elif(self.running & self.halted):
             m.d.sync += [state.eq(State.DONE), self.running.eq(0), self.interrupt.eq(1)]
@@ -138,8 +142,8 @@ class Supervisor(wiring.Component):
         m.d.sync += expired.eq((left == 1) & ~self.progress & alive)
         return expired
 
-    def _blame(self, m: Module, expired: Value) -> tuple[Value, Value, Value, Value]:
-        """Choose the first source at fault: code, pc, unit, and whether there is one at all."""
+    def _blame(self, m: Module, expired: Value) -> tuple[Value, Value, Value]:
+        """Choose the first source at fault: code, unit, and whether there is one at all."""
         raised = Signal(N_SOURCES)
         codes = Signal(data.ArrayLayout(4, N_SOURCES))
         m.d.sync += [
@@ -147,10 +151,9 @@ class Supervisor(wiring.Component):
             codes.eq(self.faults),
         ]
         suspects = Mux(raised.any(), raised, self.active)
-        pc, code, unit = self.pcs[len(Unit)], codes[len(Unit)], Const(SEQUENCER, 3)
+        code, unit = codes[len(Unit)], Const(SEQUENCER, 3)
         for n in reversed(range(len(Unit))):
-            pc = Mux(suspects[n], self.pcs[n], pc)
             code = Mux(suspects[n], codes[n], code)
             unit = Mux(suspects[n], n, unit)
         fault = Mux(raised.any(), code, Status.WATCHDOG)
-        return fault, pc, unit, (raised.any() & self.running) | expired
+        return fault, unit, (raised.any() & self.running) | expired
