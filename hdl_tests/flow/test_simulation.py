@@ -12,7 +12,7 @@ from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from vitaccel.errors import BuildError, MismatchError, ToolError
+from vitaccel.errors import BuildError, ConfigError, MismatchError, ToolError
 from vitaccel.flow.simulation import Model, build_model, progress, run_bench
 
 BENCHES = {
@@ -162,6 +162,15 @@ def test_missing_compiler_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("GXX", "no-such-compiler")
     with pytest.raises(ToolError, match=r"^g\+\+ is missing, simulation needs it; apt-get"):
         build_model("module x(a);\n  input a;\nendmodule", "x", tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError) as caught:
+        build_model("module x(a);\n  input a;\nendmodule", "x", tmp_path / "file")
+    assert (
+        str(caught.value) == f"folder of models {tmp_path / 'file'} cannot be written: File exists"
+    )
 
 
 def test_an_interrupted_build_leaves_nothing(tmp_path: Path) -> None:

