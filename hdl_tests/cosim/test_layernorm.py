@@ -1,0 +1,20 @@
+"""`hw.layernorm` as Verilog, in Verilator, with golden vectors."""
+
+import pytest
+
+from hdl_tests.harness.cosim import simulate
+from vitaccel.config import PRESETS
+from vitaccel.hw.layernorm import LayerNorm
+
+pytestmark = [pytest.mark.cosim, pytest.mark.slow]
+
+
+@pytest.mark.parametrize("preset", ["demo"])
+def test_matches_golden(preset: str) -> None:
+    config = PRESETS[preset]
+    simulate(
+        LayerNorm(config),
+        name=f"layernorm_{preset}",
+        bench="hdl_tests.cosim.tb_vector_rows",
+        env={"VITACCEL_CONFIG": config.model_dump_json(), "VITACCEL_OP": "NORM"},
+    )
