@@ -82,6 +82,8 @@ async def _reset(dut: Any) -> None:
     for _ in range(4):
         await RisingEdge(dut.clk)
     dut.rst.value = 0
+    for _ in range(4):  # the reset is registered inside
+        await RisingEdge(dut.clk)
 
 
 @cocotb.test()

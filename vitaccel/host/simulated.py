@@ -2,9 +2,14 @@
 
 from typing import Any
 
-from cocotb.triggers import ReadOnly, RisingEdge
+from cocotb.triggers import ReadOnly, RisingEdge, SimTimeoutError, with_timeout
+
+from vitaccel.errors import DeviceError
 
 __all__ = ["SimulatedTransport"]
+
+
+PATIENCE_NS = 10 * (1 << 27)  # far beyond the watchdog, which ends a stuck run much earlier
 
 
 class SimulatedTransport:
@@ -96,5 +101,8 @@ class SimulatedTransport:
     async def interrupt(self) -> None:
         """Wait without waking up."""
         if not self.dut.interrupt.value:
-            await RisingEdge(self.dut.interrupt)
+            try:
+                await with_timeout(RisingEdge(self.dut.interrupt), PATIENCE_NS, "ns")
+            except SimTimeoutError as late:
+                raise DeviceError("the simulated core never raises its interrupt") from late
         await RisingEdge(self.dut.clk)

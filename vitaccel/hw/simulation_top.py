@@ -1,6 +1,6 @@
 """What Verilator simulates: the accelerator and a memory, with a back door to it."""
 
-from amaranth import Module
+from amaranth import ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal, Signal
 from amaranth.back.verilog import convert
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
@@ -48,8 +48,15 @@ class SimulationTop(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.accelerator = core = self.accelerator
-        m.submodules.memory = memory = self.memory
+        # A registered reset: otherwise the simulator evaluates every next state once more for
+        # each change of an input, because the reset input might have changed.
+        reset = Signal(init=1, reset_less=True)
+        m.d.sync += reset.eq(ResetSignal())
+        m.domains.core = ClockDomain()
+        m.d.comb += [ClockSignal("core").eq(ClockSignal()), ResetSignal("core").eq(reset)]
+        core, memory = self.accelerator, self.memory
+        m.submodules.accelerator = DomainRenamer("core")(core)
+        m.submodules.memory = DomainRenamer("core")(memory)
         expose(m, self, core, [*slave_ports(), "interrupt", "busy", "waiting", "done"])
         expose(m, self, memory, self.DOOR)
         expose(m, core, memory, [*read_ports(core.config), *write_ports(core.config)], "m_axi_")
