@@ -1,7 +1,7 @@
 """LayerNorm on streams of rows."""
 
 from amaranth import Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from vitaccel import isa
@@ -58,6 +58,7 @@ class LayerNorm(wiring.Component):
     Exact; golden twin `golden.ops.layernorm`.
     """
 
+    fields: data.View
     i: stream.Interface
     o: stream.Interface
     write: stream.Interface
@@ -123,7 +124,7 @@ class LayerNorm(wiring.Component):
             m.d.sync += index.eq(Mux(last, 0, index + 1))
         return address
 
-    def _scale(self, m: Module, params: NormParams, taken: Signal) -> tuple[Signal, Signal]:
+    def _scale(self, m: Module, params: NormParams, taken: Signal) -> tuple[data.View, Signal]:
         """Return the word taken three cycles ago with masked lanes 0 and channels scaled."""
         word = Signal.like(self.i.p, reset_less=True)
         m.d.sync += [

@@ -49,6 +49,11 @@ class Moments(wiring.Component):
     Exact for rows of at most 2048 elements.
     """
 
+    i: data.View
+    i_valid: Signal
+    o: data.View
+    o_valid: Signal
+
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
         super().__init__({

@@ -38,6 +38,13 @@ class NormParams(wiring.Component):
     As `PlaneMemory`.
     """
 
+    gain_address: Signal
+    offset_address: Signal
+    shift_address: Signal
+    gain: data.View
+    offset: data.View
+    shift: data.View
+
     LATENCY = PlaneMemory.LATENCY
 
     write: stream.Interface

@@ -52,6 +52,11 @@ class LinearProbability(wiring.Component):
     Exact.
     """
 
+    bits: Signal
+    i: data.View
+    total: data.View
+    o: data.View
+
     LATENCY = Multiplier.LATENCY + RoundShift.LATENCY + 1
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -114,6 +119,10 @@ class Log2Probability(wiring.Component):
     ------
     FQ-ViT, arXiv 2111.13824, 3.3, with the ratio kept exact instead of rounded to an integer first.
     """
+
+    i: data.View
+    total: data.View
+    o: data.View
 
     LATENCY = LinearProbability.LATENCY
 

@@ -1,7 +1,7 @@
 """Greatest element of a row."""
 
 from amaranth import Module, Mux, Signal, Value, signed
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from vitaccel.config import AcceleratorConfig
@@ -38,6 +38,11 @@ class RowMax(wiring.Component):
     ------
     Latency `row_max_latency` cycles after the row's last word. One word per cycle, never stalls.
     """
+
+    i: data.View
+    i_valid: Signal
+    o: Signal
+    o_valid: Signal
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config

@@ -47,6 +47,7 @@ class RowScale(wiring.Component):
     Exact.
     """
 
+    fields: data.View
     i: stream.Interface
     o: stream.Interface
 

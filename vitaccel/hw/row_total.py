@@ -1,7 +1,7 @@
 """Sum of a row's exponentials, normalised, with its reciprocal."""
 
 from amaranth import Module, Mux, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
 
@@ -57,6 +57,9 @@ class RowTotal(wiring.Component):
     Exact.
     """
 
+    i: data.View
+    i_last: Signal
+    i_valid: Signal
     o: stream.Interface
 
     INTERVAL = Reciprocal.LATENCY // N_STAGES

@@ -63,6 +63,7 @@ class Softmax(wiring.Component):
     Exact; golden twin `golden.ops.softmax`.
     """
 
+    fields: data.View
     i: stream.Interface
     o: stream.Interface
     write: stream.Interface

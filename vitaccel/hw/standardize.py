@@ -61,6 +61,15 @@ class Standardize(wiring.Component):
     Exact.
     """
 
+    fields: data.View
+    i: data.View
+    statistics: data.View
+    i_valid: Signal
+    gain: data.View
+    offset: data.View
+    o: data.View
+    o_valid: Signal
+
     GAIN_DELAY = Multiplier.LATENCY + RoundShift.LATENCY
     OFFSET_DELAY = GAIN_DELAY + Multiplier.LATENCY
     LATENCY = OFFSET_DELAY + 1 + RoundShift.LATENCY + 1

@@ -47,6 +47,9 @@ class Variance(wiring.Component):
     Exact.
     """
 
+    length: Signal
+    mean_mul: Signal
+    mean_shift: Signal
     i: stream.Interface
     o: stream.Interface
 
