@@ -55,8 +55,11 @@ from vitaccel.flow.simulation import progress
 
 
 class Increment(wiring.Component):
-    i: In(8)
-    o: Out(8)
+    i: Signal
+    o: Signal
+
+    def __init__(self) -> None:
+        super().__init__({"i": In(8), "o": Out(8)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

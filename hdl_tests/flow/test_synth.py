@@ -26,9 +26,12 @@ sed "s/MHZ/8$seed.04/" %s > $report
 class Mac(wiring.Component):
     """Multiply, accumulate, look up: one of everything."""
 
-    a: In(18)
-    b: In(18)
-    o: Out(32)
+    a: Signal
+    b: Signal
+    o: Signal
+
+    def __init__(self) -> None:
+        super().__init__({"a": In(18), "b": In(18), "o": Out(32)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -1,5 +1,7 @@
 """The proof of the stream rules itself: it accepts what keeps them and refuses what breaks one."""
 
+from typing import Any
+
 import pytest
 from amaranth import Module, unsigned
 from amaranth.lib import data, stream, wiring
@@ -12,6 +14,9 @@ pytestmark = pytest.mark.formal
 
 class Stage(wiring.Component):
     """A pipeline register, right or with one fault."""
+
+    i: stream.Interface
+    o: Any
 
     def __init__(self, fault: str) -> None:
         self.fault = fault
