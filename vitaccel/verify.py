@@ -227,11 +227,11 @@ def layer_table(
 ) -> list[dict[str, Any]]:
     """Rows of the report: each layer with its work, its cycles and how often it was equal."""
     macs = layer_macs(network)
-    cycles: dict[str, int] = {}
-    for spans in verdict.timeline.values():
+    cycles: dict[tuple[str, str], int] = {}
+    for unit, spans in verdict.timeline.items():
         for start, end, state, label in spans:
             if state == "busy":
-                cycles[label] = cycles.get(label, 0) + end - start
+                cycles[unit, label] = cycles.get((unit, label), 0) + end - start
     return [
         {
             "name": layer.name,
@@ -240,7 +240,7 @@ def layer_table(
             "bits": layer.out.bits,
             "macs": macs.get(layer.name, 0),
             "ideal_cycles": -(-macs.get(layer.name, 0) // (config.rows * config.columns)),
-            "busy_cycles": cycles.get(layer.name, 0),
+            "busy_cycles": max(cycles.get((unit.name, layer.name), 0) for unit in Unit),
             "equal": verdict.tensors.get(layer.name, 0),
         }
         for layer in network.layers

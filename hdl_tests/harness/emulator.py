@@ -76,8 +76,10 @@ class Emulator:
         tile = np.zeros((c.columns, rows), dtype=np.int64)
         if columns == isa.Columns.UNIFORM:
             return self._wide_tile(words)
+
         def signed4(nibble):
             return (nibble.astype(np.int64) & 15 ^ 8) - 8
+
         for p in range(c.wide_groups * rows):
             group, lane = divmod(p, rows)
             if c.packed:

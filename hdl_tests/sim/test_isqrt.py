@@ -4,9 +4,9 @@ import random
 
 import pytest
 import torch
-from hdl_tests.harness.pysim import run_stream
 
 from golden.ops.isqrt import isqrt
+from hdl_tests.harness.pysim import run_stream
 from vitaccel.hw.isqrt import Isqrt
 
 
@@ -30,7 +30,7 @@ def near_squares(seed: int, count: int) -> list[int]:
 @pytest.mark.parametrize("n_stages", [2, 16])
 def test_matches_golden_around_squares(n_stages: int, seed: int, pause: float) -> None:
     rng = random.Random(seed)
-    values = near_squares(seed, 40) + [0, 1, (1 << 30) - 1, 1 << 30, (1 << 32) - 1]
+    values = [*near_squares(seed, 40), 0, 1, (1 << 30) - 1, 1 << 30, (1 << 32) - 1]
     values += [rng.randrange(1 << 32) for _ in range(30)]
     assert run(values, n_stages, pause, seed) == isqrt(torch.tensor(values)).tolist()
 

@@ -239,9 +239,7 @@ def test_last_legal_address(changes: dict[str, int], refused: bool) -> None:
     assert bool(Run(config, [one(config, **changes)]).run().fault) is refused
 
 
-@pytest.mark.parametrize(
-    ("response", "status"), [(2, Status.READ_SLVERR), (3, Status.READ_DECERR)]
-)
+@pytest.mark.parametrize(("response", "status"), [(2, Status.READ_SLVERR), (3, Status.READ_DECERR)])
 def test_error_response(response: int, status: Status) -> None:
     """Words before the failed beat are written, nothing after it."""
     config = shape(8, 8)

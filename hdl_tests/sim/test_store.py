@@ -214,9 +214,7 @@ def test_refuses(changes: dict[str, int], status: Status) -> None:
     assert all(BASE <= at < BASE + SIZE for at in run.memory)
 
 
-@pytest.mark.parametrize(
-    "changes", [{"external": BASE + SIZE - 512 - 320}, {"local": WORDS - 80}]
-)
+@pytest.mark.parametrize("changes", [{"external": BASE + SIZE - 512 - 320}, {"local": WORDS - 80}])
 def test_last_legal_address(changes: dict[str, int]) -> None:
     assert Run(shape(8, 8), [one(**changes)]).run().fault == Status.OK
 

@@ -23,7 +23,7 @@ def root_layout(tag: ShapeLike) -> data.StructLayout:
 
 
 def _step(now: data.View) -> dict:
-    """Next bit of the root: is ``4·rest + two bits`` at least ``4·root + 1``?"""
+    """Next bit of the root: whether ``4·rest + two bits`` is at least ``4·root + 1``."""
     rest = Cat(now.value[-2:], now.rest)
     left = rest - Cat(1, 0, now.root)
     fits = ~left[-1]

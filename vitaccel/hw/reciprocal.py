@@ -23,7 +23,7 @@ def inverse_layout(tag: ShapeLike) -> data.StructLayout:
 
 
 def _step(now: data.View) -> dict:
-    """Next bit of the quotient: is ``2·rest`` at least n?"""
+    """Next bit of the quotient: whether ``2·rest`` is at least n."""
     rest = Cat(0, now.rest)
     left = rest - now.n
     fits = ~left[-1]
