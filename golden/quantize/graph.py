@@ -18,7 +18,16 @@ from golden.network import (
 from golden.quantizers import padded_heads
 from vitaccel.errors import ConfigError
 
-__all__ = ["Product", "by_name", "head_spans", "products", "rewrite", "source_of", "users_of"]
+__all__ = [
+    "Product",
+    "by_name",
+    "head_spans",
+    "layout_of",
+    "products",
+    "rewrite",
+    "source_of",
+    "users_of",
+]
 
 
 def by_name(network: Network) -> dict[str, Layer]:
