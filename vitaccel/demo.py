@@ -23,7 +23,7 @@ from vitaccel.verify import Verdict, layer_table, verify
 
 __all__ = ["CALIBRATION", "demo"]
 
-CALIBRATION = 128  # training images that scales are chosen on
+CALIBRATION = 256  # training images that scales are chosen on
 
 
 def demo(

@@ -4,13 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from amaranth.back import verilog
-
 from vitaccel import __version__, isa
 from vitaccel.config import AcceleratorConfig
 from vitaccel.files import write_files
 from vitaccel.hw.accelerator import Accelerator
 from vitaccel.registers import REGISTERS
+from vitaccel.verilog import verilog_text
 
 __all__ = ["generate", "sidecar"]
 
@@ -52,6 +51,6 @@ def generate(config: AcceleratorConfig, folder: Path) -> dict[str, Any]:
     """
     component = Accelerator(config)
     about = sidecar(config, component)
-    text = verilog.convert(component, name=TOP, emit_src=False)
+    text = verilog_text(component, TOP)
     write_files(folder, {f"{TOP}.v": text, f"{TOP}.json": json.dumps(about, indent=1)})
     return about

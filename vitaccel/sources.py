@@ -1,9 +1,8 @@
-"""What a user may name on the command line: configurations, models, images."""
+"""What a user may name on the command line as a model or as images."""
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,11 +10,10 @@ from torch import Tensor
 from golden.datasets import digits, read_folder
 from golden.models import load_checkpoint
 from golden.network import Network
-from vitaccel.config import PRESETS, AcceleratorConfig
 from vitaccel.errors import ConfigError
 from vitaccel.frontend import from_module, from_pt2
 
-__all__ = ["Images", "load_config", "load_images", "load_network"]
+__all__ = ["Images", "load_images", "load_network"]
 
 
 class Images(NamedTuple):
@@ -23,39 +21,6 @@ class Images(NamedTuple):
 
     images: Tensor
     labels: Tensor | None
-
-
-def load_config(text: str, changes: Sequence[str] = ()) -> AcceleratorConfig:
-    """Resolve a preset name or a TOML file, then ``name=value`` changes.
-
-    Raises
-    ------
-    ConfigError
-        Neither a preset nor a file, not TOML, or a parameter out of its domain.
-    """
-    if text in PRESETS:
-        raw: dict[str, Any] = PRESETS[text].model_dump()
-    else:
-        path = Path(text)
-        if not path.is_file():
-            raise ConfigError(f"config must be a file or one of {', '.join(PRESETS)}, not {text!r}")
-        try:
-            raw = tomllib.loads(path.read_text())
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as bad:
-            raise ConfigError(f"{path} is not TOML: {bad}") from bad
-    for change in changes:
-        name, equals, value = change.partition("=")
-        if not equals:
-            raise ConfigError(f"set must be name=value, not {change!r}")
-        raw[name.strip()] = _value(value.strip())
-    return AcceleratorConfig.parse(raw)
-
-
-def _value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text  # a bare word is a string
 
 
 def load_network(spec: str) -> Network:

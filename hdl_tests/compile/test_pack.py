@@ -36,6 +36,15 @@ def test_surplus_pot_filters_take_uniform_columns() -> None:
     assert sorted(packed.select[:, 0].tolist()) == [0, 1]
 
 
+def test_padding_takes_any_column() -> None:
+    pot = np.array([1, 1, 0, 0, 0, 0, 0, 0], dtype=bool)
+    weight = mixed_weights(pot)
+    weight[4:] = 0
+    packed = pack_weights(weight, pot, MIXED, "x")
+    assert packed.columns == isa.Columns.ALL
+    np.testing.assert_array_equal(packed.select, [[1, 1, 0, 0], [0, 0, 1, 1]])
+
+
 def test_surplus_uniform_filters_fall_back_to_one_value_per_multiplier() -> None:
     pot = np.zeros(8, dtype=bool)
     packed = pack_weights(mixed_weights(pot), pot, MIXED, "x")

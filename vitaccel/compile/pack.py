@@ -67,23 +67,24 @@ def _assign(weight: Array, pot: Array, config: AcceleratorConfig) -> Array | Non
     n = len(weight)
     top = (1 << config.weight_bits - 1) - 1
     fits = (weight.max(axis=1) <= top) & (weight.min(axis=1) >= -top - 1)
-    codable = np.abs(weight).max(axis=1) <= 1 << (1 << config.pot_bits - 1) - 2
+    codable = pot & (np.abs(weight).max(axis=1) <= 1 << (1 << config.pot_bits - 1) - 2)
+    empty = ~weight.any(axis=1)  # padding: takes whatever column is left
+    order = np.where(empty, 2, np.where(codable, 0, 1))
     span = config.groups * config.rows
     chosen = np.zeros(n, dtype=np.int64)
     for start in range(0, n, span):
         for lane in range(config.rows):
-            channels = list(range(start + lane, min(start + span, n), config.rows))
-            channels.sort(key=lambda c: not (pot[c] and codable[c]))  # power-of-two ones first
+            channels = range(start + lane, min(start + span, n), config.rows)
             free = list(range(config.groups))  # pot groups are the last
-            for channel in channels:
-                kind = pot[channel] and codable[channel]
-                group = next((g for g in free if (g >= config.uniform_groups) == kind), None)
-                if group is None and kind and fits[channel]:  # a pot filter is also a uniform one
-                    group = next(iter(free), None)
-                if group is None or (group < config.uniform_groups and not fits[channel]):
+            for channel in sorted(channels, key=order.__getitem__):
+                uniform = [g for g in free if g < config.uniform_groups and fits[channel]]
+                power = [g for g in free if g >= config.uniform_groups]
+                allowed = (power + uniform, uniform, free)
+                candidates = allowed[order[channel]]
+                if not candidates:
                     return None
-                free.remove(group)
-                chosen[channel] = group
+                chosen[channel] = candidates[0]
+                free.remove(candidates[0])
     return chosen
 
 

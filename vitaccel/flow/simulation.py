@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from amaranth.back import verilog
 from amaranth.lib import wiring
 from cocotb_tools import config as cocotb
 
 from vitaccel.errors import BuildError, ConfigError, MismatchError
 from vitaccel.flow import tools
+from vitaccel.verilog import verilog_text
 
 __all__ = ["Model", "build_model", "progress", "run_bench"]
 
@@ -70,7 +70,7 @@ def build_model(design: wiring.Component | str, name: str, folder: Path, *, jobs
     ConfigError
         If the folder cannot be written.
     """
-    text = design if isinstance(design, str) else _verilog(design, name)
+    text = design if isinstance(design, str) else verilog_text(design, name)
     words = {tool: tools.command(tool) for tool in ("verilator", "g++", "make", "perl")}
     toolchain = [tools.version("verilator"), tools.version("g++"), *words["verilator"]]
     toolchain += [importlib.metadata.version("cocotb"), *_VERILATOR, *_MAKE, _SHIM.read_text()]
@@ -95,10 +95,6 @@ def build_model(design: wiring.Component | str, name: str, folder: Path, *, jobs
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return model
-
-
-def _verilog(design: wiring.Component, name: str) -> str:
-    return verilog.convert(design, name=name, emit_src=False)
 
 
 def _digest(*texts: str) -> str:

@@ -1,7 +1,6 @@
 """What Verilator simulates: the accelerator and a memory, with a back door to it."""
 
 from amaranth import ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal, Signal
-from amaranth.back.verilog import convert
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
@@ -10,6 +9,7 @@ from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.accelerator import Accelerator
 from vitaccel.hw.axi import expose, read_ports, slave_ports, write_ports
 from vitaccel.hw.axi_memory import RAM_VERILOG, AxiMemory
+from vitaccel.verilog import verilog_text
 
 __all__ = ["SimulationTop"]
 
@@ -64,4 +64,4 @@ class SimulationTop(wiring.Component):
 
     def verilog(self, name: str) -> str:
         """Verilog of all of it, top module ``name``."""
-        return convert(self, name=name, emit_src=False) + RAM_VERILOG
+        return verilog_text(self, name) + RAM_VERILOG
