@@ -9,7 +9,7 @@ import cocotb
 from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
-from hdl_tests.harness.bench import start
+from hdl_tests.harness.bench import Dut, start
 from hdl_tests.harness.host import instruction
 from vitaccel.config import AcceleratorConfig
 from vitaccel.isa import Op, Space, Status, Unit
@@ -22,7 +22,7 @@ BUS = CONFIG.axi_bytes
 N_BEATS = 1024
 
 
-async def write_memory(dut: object, address: int, data: bytes) -> None:
+async def write_memory(dut: Dut, address: int, data: bytes) -> None:
     dut.door_write.value = 1
     for at in range(0, len(data), BUS):
         dut.door_address.value = (address + at) // BUS
@@ -31,7 +31,7 @@ async def write_memory(dut: object, address: int, data: bytes) -> None:
     dut.door_write.value = 0
 
 
-async def read_memory(dut: object, address: int, size: int) -> bytes:
+async def read_memory(dut: Dut, address: int, size: int) -> bytes:
     data = b""
     for at in range(0, size, BUS):
         dut.door_address.value = (address + at) // BUS
@@ -43,12 +43,11 @@ async def read_memory(dut: object, address: int, size: int) -> bytes:
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
-async def latency_costs_nothing(dut: object) -> None:
+async def latency_costs_nothing(dut: Dut) -> None:
     """Bytes arrive, a beat per cycle as far as the memory goes; past its end is SLVERR."""
     warnings.simplefilter("ignore", DeprecationWarning)
+    logging.getLogger("cocotb").setLevel(logging.WARNING)
     control = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
-    control.write_if.log.setLevel(logging.WARNING)
-    control.read_if.log.setLevel(logging.WARNING)
     await start(dut, "door_write")
 
     async def run(program: list[bytes]) -> tuple[int, int]:

@@ -7,6 +7,7 @@ import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.axi import AxiResp
 
+from hdl_tests.harness.bench import Dut
 from hdl_tests.harness.host import MEMORY_BASE, MEMORY_BYTES, PROGRAM_BASE, Host, instruction
 from hdl_tests.harness.shell_top import FAULTY, FOREVER
 from vitaccel.config import AcceleratorConfig
@@ -24,7 +25,6 @@ CONFIG = AcceleratorConfig.model_validate_json(os.environ["VITACCEL_CONFIG"])
 DATA, RESULTS = MEMORY_BASE + 0x8000, MEMORY_BASE + 0x1_0000
 HALT = instruction(Op.HALT)
 N_WORDS = 200
-Dut = object
 
 
 def load(wait: int = 0, signal: int = 0, **changes: int) -> bytes:
@@ -268,11 +268,18 @@ async def soft_reset_at_any_time(dut: Dut) -> None:
     """Bursts under way are completed; the next run is right, started at once."""
     host = Host(dut)
     await host.begin(pause=0.3)
-    data = random.randbytes(N_WORDS * CONFIG.rows)
-    host.ram.write(DATA, data)
     for cycles in range(5, 800, 79):
+        await runs_well(host)
+        data = host.ram.read(DATA, N_WORDS * CONFIG.rows)
+        host.ram.write(RESULTS, bytes(byte ^ 255 for byte in data))
         await host.launch([load(), store(), load(), store(), HALT])
         await ClockCycles(dut.clk, cycles)
         await host.act("soft_reset")
-        assert (await host.status())["state"] == State.IDLE
+        status = await host.status()
+        assert status["state"] == State.IDLE
+        while status["draining"]:
+            status = await host.status()
+        written = host.ram.read(RESULTS, len(data))
+        for got, want in zip(written, data, strict=True):
+            assert got in {want, want ^ 255}, "a byte that the program does not write"
         await runs_well(host)

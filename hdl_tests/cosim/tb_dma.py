@@ -6,6 +6,7 @@ import random
 import cocotb
 from cocotb.triggers import RisingEdge, Timer
 
+from hdl_tests.harness.bench import Dut
 from hdl_tests.harness.host import MEMORY_BASE, Host, instruction
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.spaces import depths
@@ -23,7 +24,7 @@ def rows_of(rng: random.Random, most_words: int) -> dict[str, int]:
     return {"n_rows": n_rows, "n_words": n_words, "external_stride": stride}
 
 
-async def stalls(dut: object, pause: float) -> None:
+async def stalls(dut: Dut, pause: float) -> None:
     rng = random.Random(cocotb.RANDOM_SEED)
     while True:
         dut.stall.value = int(rng.random() < pause)
@@ -32,7 +33,7 @@ async def stalls(dut: object, pause: float) -> None:
 
 @cocotb.test(timeout_time=3, timeout_unit="ms")
 @cocotb.parametrize(pause=[0.0, 0.5])
-async def there_and_back(dut: object, pause: float) -> None:
+async def there_and_back(dut: Dut, pause: float) -> None:
     """Rows through the activation memory and out again; what lies between rows stays."""
     rng = random.Random(cocotb.RANDOM_SEED)
     host = Host(dut)
@@ -74,7 +75,7 @@ async def there_and_back(dut: object, pause: float) -> None:
 
 @cocotb.test(timeout_time=3, timeout_unit="ms")
 @cocotb.parametrize(pause=[0.0, 0.5])
-async def every_space(dut: object, pause: float) -> None:
+async def every_space(dut: Dut, pause: float) -> None:
     """LOAD fills each memory from its first to its last word."""
     rng = random.Random(cocotb.RANDOM_SEED)
     host = Host(dut)

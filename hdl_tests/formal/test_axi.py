@@ -2,7 +2,6 @@
 
 import pytest
 from amaranth import Assert, Assume, Cat, Elaboratable, Module, Signal, Value
-from amaranth.lib import wiring
 
 from hdl_tests.harness.formal import prove
 from vitaccel.config import AcceleratorConfig
@@ -16,7 +15,7 @@ CONFIG = AcceleratorConfig(axi_bytes=4)
 class Handshakes(Elaboratable):
     """An offered address or beat stays as it is until taken; the memory keeps to its side."""
 
-    def __init__(self, dut: wiring.Component, offers: dict[str, str], answers: str) -> None:
+    def __init__(self, dut: AxiRead | AxiWrite, offers: dict[str, str], answers: str) -> None:
         self.dut, self.offers, self.answers = dut, offers, answers
 
     def elaborate(self, platform: object) -> Module:
@@ -34,7 +33,7 @@ class Handshakes(Elaboratable):
         valid, ready = (getattr(self.dut, f"{self.answers}{end}") for end in ("valid", "ready"))
         pending = Signal()
         m.d.sync += pending.eq(valid & ~ready)
-        m.d.comb += Assume(valid | ~pending)
+        m.d.comb += Assume(valid | ~pending, "answer withdrawn")
         return m
 
 
@@ -46,7 +45,7 @@ class Handshakes(Elaboratable):
     ],
     ids=["read", "write"],
 )
-def test_handshakes(dut: wiring.Component, offers: dict[str, str], answers: str) -> None:
+def test_handshakes(dut: AxiRead | AxiWrite, offers: dict[str, str], answers: str) -> None:
     ports = [Value.cast(value) for _, _, value in dut.signature.flatten(dut)]
     name = type(dut).__name__.lower()
     prove(Handshakes(dut, offers, answers), name=name, ports=ports)

@@ -23,7 +23,7 @@ class Tokens(Elaboratable):
         left = Signal.like(dut.has)  # nobody else takes this unit's tokens
         m.d.sync += left.eq(dut.has & ~dut.take)
         m.d.comb += [
-            Assume((left & ~dut.has) == 0),
+            Assume((left & ~dut.has) == 0, "token vanished"),
             Assert((dut.take & ~dut.has) == 0, "took a token that is not there"),
             Assert((dut.give & ~dut.room) == 0, "gave a token that has no room"),
             Assert((dut.take == 0) | dut.enable, "started while disabled"),

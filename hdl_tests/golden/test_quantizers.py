@@ -85,7 +85,7 @@ def test_asymmetric_covers_the_range_and_zero_is_exact(observer: str, signed: bo
     low, high = bounds(8, signed)
     assert low <= zero_point <= high
     hat = dequantize(quantize(x, scale, low, high, zero_point), scale, zero_point)
-    assert (hat - x).abs().max() < 0.01
+    assert (hat - x).abs().max() < 0.02  # mse clips a little
     assert quantize(torch.zeros(1), scale, low, high, zero_point).item() == zero_point
 
 

@@ -39,8 +39,8 @@ class Host:
 
     def __init__(self, dut: Dut) -> None:
         self.dut = dut
-        self.ram = AxiRam(AxiBus.from_prefix(dut, "m_axi"), dut.clk, dut.rst, size=2**32)
-        self.control = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
+        self.ram: Any = AxiRam(AxiBus.from_prefix(dut, "m_axi"), dut.clk, dut.rst, size=2**32)
+        self.control: Any = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
         self.channels = {
             "aw": self.ram.write_if.aw_channel,
             "w": self.ram.write_if.w_channel,
@@ -128,18 +128,18 @@ class Host:
 
     async def _watch(self, channel: str) -> None:
         """What is offered must stay until taken, and lie in the window."""
-        dut, before = self.dut, None
+        dut, before = self.dut, []
         names = ("addr", "len") if channel != "w" else ("data", "strb", "last")
         signals = [dut[f"m_axi_{channel}{name}"] for name in names]
         valid, ready = dut[f"m_axi_{channel}valid"], dut[f"m_axi_{channel}ready"]
         while True:
             await ReadOnly()
-            offer = tuple(int(signal.value) for signal in signals) if valid.value else None
-            assert before is None or offer == before, f"{channel} offer withdrawn or changed"
-            taken = offer is not None and bool(ready.value)
+            offer = [int(signal.value) for signal in signals] if valid.value else []
+            assert not before or offer == before, f"{channel} offer withdrawn or changed"
+            taken = bool(offer) and bool(ready.value)
             if taken and channel != "w":
                 end = offer[0] + (offer[1] + 1) * len(dut.m_axi_wstrb)
                 if offer[0] < MEMORY_BASE or end > MEMORY_BASE + MEMORY_BYTES:
                     self.outside.append(offer[0])
-            before = None if taken else offer
+            before = [] if taken else offer
             await RisingEdge(dut.clk)

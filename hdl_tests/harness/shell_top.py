@@ -1,11 +1,13 @@
 """The shell with on-chip memories and stand-ins for the compute units."""
 
+from typing import Any
+
 from amaranth import Module, ResetInserter, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.axi import expose, master_ports, slave_ports
+from vitaccel.hw.axi import Ports, expose, master_ports, slave_ports
 from vitaccel.hw.axi_memory import AxiMemory, MemoryTiming
 from vitaccel.hw.ports import ADDRESS_BITS, unit_layout
 from vitaccel.hw.shell import COMPUTE, Shell, attach
@@ -18,7 +20,7 @@ FOREVER = 0xFFFF  # n_rows of a command that never ends
 FAULTY = 0xFFFE  # n_rows of a command that faults
 
 
-class StandIn(wiring.Component):
+class StandIn(Ports, wiring.Component):
     """Takes a command, works for ``n_rows`` cycles, is done."""
 
     def __init__(self, unit: Unit) -> None:
@@ -53,7 +55,7 @@ class StandIn(wiring.Component):
         return m
 
 
-class ShellTop(wiring.Component):
+class ShellTop(Ports, wiring.Component):
     """AXI ports of the shell; memories readable by ``space`` and ``address`` (one cycle later).
 
     ``stall`` holds back every on-chip memory while high.
@@ -99,7 +101,7 @@ class ShellTop(wiring.Component):
                 self._read(m, shell.store, store.read_port())
         return m
 
-    def _read(self, m: Module, source: wiring.PureInterface, reader: memory.ReadPort) -> None:
+    def _read(self, m: Module, source: Any, reader: memory.ReadPort) -> None:
         """Answer STORE two cycles after its requests."""
         answers = Signal()
         m.d.comb += [
@@ -113,7 +115,7 @@ class ShellTop(wiring.Component):
         ]
 
 
-class MemoryTop(wiring.Component):
+class MemoryTop(Ports, wiring.Component):
     """`ShellTop` with the simulated memory on its bus."""
 
     def __init__(self, config: AcceleratorConfig, size: int, timing: MemoryTiming) -> None:

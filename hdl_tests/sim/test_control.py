@@ -1,6 +1,7 @@
 """Registers and supervisor, cycle by cycle; whole runs are in cosim/test_control.py."""
 
 import random
+from typing import Any
 
 import pytest
 from amaranth.sim import Simulator
@@ -56,7 +57,7 @@ async def read(ctx: TestbenchContext, dut: Control, rng: random.Random, at: int)
     return word, response
 
 
-def simulate(dut: object, bench: object) -> None:
+def simulate(dut: Control | Supervisor, bench: Any) -> None:
     sim = Simulator(dut)
     sim.add_clock(CLOCK_PERIOD)
     sim.add_testbench(bench)

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from amaranth.sim import Simulator
@@ -20,10 +21,10 @@ BYTES = bytes(random.Random("memory").randrange(256) for _ in range(1 << 16))
 BASE = 0x4000_0000
 
 
-def shape(rows: int, axi_bytes: int, **more: int) -> AcceleratorConfig:
+def shape(rows: int, axi_bytes: Any, burst_beats: int = 32) -> AcceleratorConfig:
     return AcceleratorConfig(
         rows=rows, columns=rows, axi_bytes=axi_bytes, activation_words=256, weight_words=128,
-        post_words=4, vector_words=16, **more,
+        post_words=4, vector_words=16, burst_beats=burst_beats,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from amaranth.sim import Simulator
@@ -17,9 +18,13 @@ BASE, SIZE = 0x1000, 1 << 15
 WORDS = 256
 
 
-def shape(rows: int, axi_bytes: int, **more: int) -> AcceleratorConfig:
+def shape(rows: int, axi_bytes: Any, burst_beats: int = 32) -> AcceleratorConfig:
     return AcceleratorConfig(
-        rows=rows, columns=rows, axi_bytes=axi_bytes, activation_words=WORDS, **more
+        rows=rows,
+        columns=rows,
+        axi_bytes=axi_bytes,
+        activation_words=WORDS,
+        burst_beats=burst_beats,
     )
 
 

@@ -1,0 +1,107 @@
+"""`vitaccel.verify`: a small network in RTL, and a wrong golden model that it must notice."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+import vitaccel.verify
+from golden.execute import execute
+from golden.qnetwork import QNetwork
+from hdl_tests.harness.networks import random_qnetwork
+from vitaccel.config import PRESETS
+from vitaccel.isa import Unit
+from vitaccel.timing import Stopwatch
+from vitaccel.verify import Verdict, layer_table, verify
+
+pytestmark = pytest.mark.cosim
+
+N_IMAGES, TRACED = 3, 2
+MODELS = Path("build/out/models")
+TINY = PRESETS["tiny"]
+NETWORK = random_qnetwork(dim=8, heads=2, tokens=5, depth=1, log2=False, pot=0.0, seed=7)
+IMAGES = torch.rand(N_IMAGES, 1, 2, 8, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="module")
+def watch() -> Stopwatch:
+    return Stopwatch()
+
+
+@pytest.fixture(scope="module")
+def verdict(watch: Stopwatch) -> Verdict:
+    return verify(NETWORK, TINY, IMAGES, MODELS, watch)
+
+
+def test_rtl_is_bit_exact(verdict: Verdict) -> None:
+    assert verdict.bit_exact, verdict.lines()
+    assert verdict.mismatches == []
+    computed = {
+        layer.name
+        for layer in NETWORK.layers
+        if layer.kind in ("linear", "matmul", "softmax", "layernorm")
+    }
+    last = NETWORK.layers[-1].name
+    assert verdict.tensors.keys() >= computed
+    assert all(verdict.tensors[name] >= TRACED for name in computed)
+    assert verdict.tensors[last] == N_IMAGES
+    assert verdict.tensors_compared == sum(verdict.tensors.values())
+    assert verdict.lines()[0] == (
+        f"bit-exact: {verdict.tensors_compared} tensors of {N_IMAGES} images equal"
+    )
+
+
+def test_logits_are_those_of_golden(verdict: Verdict) -> None:
+    want = execute(NETWORK, IMAGES)[NETWORK.layers[-1].name].reshape(N_IMAGES, -1)
+    assert verdict.logits.tolist() == want.tolist()
+    assert verdict.golden_logits.tolist() == want.tolist()
+    assert len({tuple(row) for row in want.tolist()}) == N_IMAGES  # or the images test little
+
+
+def test_figures(verdict: Verdict, watch: Stopwatch) -> None:
+    assert verdict.cycles_per_image == verdict.counters["CYCLES"] > 0
+    assert 0 < verdict.mac_utilization < 1
+    assert verdict.counters["MXU_BEATS"] < verdict.counters["CYCLES"]
+    for unit in Unit:
+        work = verdict.counters[f"BUSY_{unit.name}"] + verdict.counters[f"WAITING_{unit.name}"]
+        assert 0 < work <= verdict.counters["CYCLES"]
+    assert verdict.timeline.keys() == {unit.name for unit in Unit}
+    assert watch.seconds.keys() == {"golden", "compile", "build", "simulate"}
+    assert verdict.summary()["bit_exact"] is True
+
+
+def test_layer_table_covers_every_layer(verdict: Verdict) -> None:
+    rows = {row["name"]: row for row in layer_table(NETWORK, TINY, verdict)}
+    assert rows.keys() == {layer.name for layer in NETWORK.layers}
+    for name in ("patch_embed", "blocks.0.attn.qk", "blocks.0.mlp.fc1", "head"):
+        assert rows[name]["busy_cycles"] >= rows[name]["ideal_cycles"] > 0
+
+
+def with_wrong_weight(name: str) -> Callable[[QNetwork, Tensor], dict[str, Tensor]]:
+    weight = NETWORK.tensors[name].clone()
+    weight[1, 2] += 60 if weight[1, 2] < 0 else -60
+    wrong = replace(NETWORK, tensors=NETWORK.tensors | {name: weight})
+    return lambda _, images: execute(wrong, images)
+
+
+@pytest.mark.usefixtures("verdict")  # the model is built
+@pytest.mark.parametrize("layer", ["patch_embed", "blocks.0.mlp.fc2", "head"])
+def test_one_wrong_weight_is_noticed(layer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vitaccel.verify, "execute", with_wrong_weight(f"{layer}.weight"))
+    verdict = verify(NETWORK, TINY, IMAGES, MODELS, Stopwatch())
+    assert not verdict.bit_exact
+    first = verdict.mismatches[0]
+    assert first.tensor == layer
+    assert first.where[1] == 1  # the channel of the filter
+    assert first.got != first.want
+    text = (
+        f"image {first.image}, tensor {layer} at {list(first.where)}: "
+        f"RTL {first.got}, golden {first.want}"
+    )
+    assert str(first) == text
+    assert verdict.lines()[0] == f"NOT bit-exact: {text}"
+    assert verdict.summary()["mismatches"][0] == text
+    assert verdict.summary()["bit_exact"] is False
