@@ -1,7 +1,7 @@
 """AXI4 and AXI4-Lite ports with the flat names that IP integrators and bus models expect."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from amaranth import Module
 from amaranth.lib import data, wiring
@@ -15,6 +15,8 @@ __all__ = [
     "INCR",
     "OKAY",
     "SLVERR",
+    "PortTable",
+    "Ports",
     "burst_layout",
     "expose",
     "lite_ports",
@@ -31,7 +33,15 @@ PAGE_BYTES = 4096  # no burst crosses a multiple of it
 INCR = 1
 OKAY, SLVERR = 0, 2
 
-Ports = Mapping[str, wiring.Member]
+PortTable = Mapping[str, wiring.Member]
+
+
+class Ports:
+    """Base of components whose ports come from a table: tells type checkers that they exist."""
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
 
 
 def max_beats(config: AcceleratorConfig) -> int:
@@ -54,7 +64,7 @@ def burst_layout(config: AcceleratorConfig) -> data.StructLayout:
     })
 
 
-def read_ports(config: AcceleratorConfig) -> Ports:
+def read_ports(config: AcceleratorConfig) -> PortTable:
     """Channels AR and R of a master, without prefix."""
     return {
         "arid": Out(1),
@@ -73,7 +83,7 @@ def read_ports(config: AcceleratorConfig) -> Ports:
     }
 
 
-def write_ports(config: AcceleratorConfig) -> Ports:
+def write_ports(config: AcceleratorConfig) -> PortTable:
     """Channels AW, W and B of a master, without prefix."""
     return {
         "awid": Out(1),
@@ -95,7 +105,7 @@ def write_ports(config: AcceleratorConfig) -> Ports:
     }
 
 
-def lite_ports() -> Ports:
+def lite_ports() -> PortTable:
     """AXI4-Lite slave, 32-bit data, without prefix."""
     return {
         "awaddr": In(LITE_ADDRESS_BITS),
@@ -118,13 +128,13 @@ def lite_ports() -> Ports:
     }
 
 
-def master_ports(config: AcceleratorConfig) -> Ports:
+def master_ports(config: AcceleratorConfig) -> PortTable:
     """Members ``m_axi_*``: the AXI4 master of the core."""
     ports = {**read_ports(config), **write_ports(config)}
     return {f"m_axi_{name}": member for name, member in ports.items()}
 
 
-def slave_ports() -> Ports:
+def slave_ports() -> PortTable:
     """Members ``s_axil_*``: the AXI4-Lite slave of the core."""
     return {f"s_axil_{name}": member for name, member in lite_ports().items()}
 

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
 
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.axi import ADDRESS_BITS, OKAY, SLVERR, read_ports, write_ports
+from vitaccel.hw.axi import ADDRESS_BITS, OKAY, SLVERR, Ports, read_ports, write_ports
 from vitaccel.hw.queue import Queue
 
 __all__ = ["RAM_VERILOG", "AxiMemory", "MemoryTiming"]
@@ -45,7 +45,7 @@ class MemoryTiming:
     refresh_cycles: int = 16  # and lasts so many
 
 
-class AxiMemory(wiring.Component):
+class AxiMemory(Ports, wiring.Component):
     """AXI4 slave with ``size`` bytes from address 0; bursts beyond them answer SLVERR.
 
     Reads come back in the order of their addresses, whatever their IDs; reads and writes share

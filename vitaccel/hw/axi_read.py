@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.axi import INCR, burst_layout, read_ports
+from vitaccel.hw.axi import INCR, Ports, burst_layout, read_ports
 from vitaccel.hw.skid import Skid
 
 __all__ = ["AxiRead", "beat_layout"]
@@ -19,7 +19,7 @@ def beat_layout(config: AcceleratorConfig) -> data.StructLayout:
     return data.StructLayout({"data": 8 * config.axi_bytes, "response": 2, "last": 1})
 
 
-class AxiRead(wiring.Component):
+class AxiRead(Ports, wiring.Component):
     """Issue read bursts of two requesters, each with an ID of its own; return their beats.
 
     The program goes first: it asks only for what it has room for, so it can neither starve nor

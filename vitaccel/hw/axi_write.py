@@ -1,12 +1,12 @@
 """Write side of the AXI4 master."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.axi import INCR, burst_layout, write_ports
+from vitaccel.hw.axi import INCR, Ports, burst_layout, write_ports
 from vitaccel.hw.queue import Queue
 from vitaccel.hw.skid import Skid
 
@@ -18,7 +18,7 @@ def strobed_layout(config: AcceleratorConfig) -> data.StructLayout:
     return data.StructLayout({"data": 8 * config.axi_bytes, "strobe": config.axi_bytes})
 
 
-class AxiWrite(wiring.Component):
+class AxiWrite(Ports, wiring.Component):
     """Issue write bursts and count their responses.
 
     Lives outside the soft reset: a burst whose address was offered is completed whatever happens
@@ -127,7 +127,7 @@ class AxiWrite(wiring.Component):
         with m.Elif(passes):
             m.d.sync += [active.eq(~beats.i.p.last), left.eq(left - 1)]
 
-    def _responses(self, m: Module, begins: Signal) -> Signal:
+    def _responses(self, m: Module, begins: Signal) -> Value:
         """Remember which bursts end a command; return whether another one may begin."""
         m.submodules.flags = flags = Queue(1, self.OUTSTANDING)
         under_way = Signal(range(self.OUTSTANDING + 1))

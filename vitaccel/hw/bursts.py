@@ -66,6 +66,9 @@ class Bursts(wiring.Component):
 
     i: stream.Interface
     o: stream.Interface
+    base: Signal
+    limit: Signal
+    fault: Signal
 
     LATENCY = 6
 
@@ -118,6 +121,9 @@ class Bursts(wiring.Component):
 
 class _Form(wiring.Component):
     """Walk the rows and form bursts that nobody has checked yet; ``address`` counts beats."""
+
+    i: stream.Interface
+    o: stream.Interface
 
     def __init__(self, config: AcceleratorConfig, word_bytes: int, longest: int) -> None:
         self.word_bytes = word_bytes

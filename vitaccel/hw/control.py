@@ -5,14 +5,20 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.axi import OKAY, SLVERR, lite_ports
+from vitaccel.hw.axi import OKAY, SLVERR, Ports, lite_ports
 from vitaccel.hw.ports import fields_layout
-from vitaccel.registers import CONTROL, IDENTITY, REGISTERS, VERSION, digest_word
+from vitaccel.registers import CONTROL, IDENTITY, REGISTERS, VERSION, Register, digest_word
 
 __all__ = ["Control"]
 
 
-class Control(wiring.Component):
+def _member(register: Register) -> wiring.Member:
+    if register.writable:
+        return Out(32, init=register.init)  # pyright: ignore[reportCallIssue]
+    return In(32)
+
+
+class Control(Ports, wiring.Component):
     """Registers behind AXI4-Lite; byte strobes are honoured.
 
     An address without a register, or a write to one that cannot be written, answers SLVERR and
@@ -50,7 +56,7 @@ class Control(wiring.Component):
             **lite_ports(),
             "control": Out(fields_layout(CONTROL)),
             **{
-                name.lower(): Out(32, init=register.init) if register.writable else In(32)
+                name.lower(): _member(register)
                 for name, register in REGISTERS.items()
                 if name not in self.constants
             },

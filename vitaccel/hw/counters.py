@@ -26,6 +26,16 @@ class Counters(wiring.Component):
     Events enter through a register.
     """
 
+    clear: Signal
+    running: Signal
+    beat: Signal
+    busy: Signal
+    waiting: Signal
+    cycles: Signal
+    beats: Signal
+    busy_cycles: data.View
+    waiting_cycles: data.View
+
     def __init__(self) -> None:
         per_unit = data.ArrayLayout(32, len(Unit))
         super().__init__({

@@ -67,6 +67,15 @@ class Dispatch(wiring.Component):
 
     i: stream.Interface
     command: stream.Interface
+    done: Signal
+    enable: Signal
+    has: Signal
+    take: Signal
+    room: Signal
+    give: Signal
+    pc: Signal
+    waiting: Signal
+    active: Signal
 
     LATENCY = Queue.LATENCY + 2
     INTERVAL = 3

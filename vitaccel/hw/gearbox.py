@@ -82,20 +82,20 @@ class Gearbox(wiring.Component):
         place = kept[: bits_for(self.enough)]  # no more is held when a word enters
         moved = [Cat(word[bit] for word in self.i.p.data) << place for bit in range(self.width)]
         m.d.sync += level.eq(kept + Mux(enters, self.i.p.count, 0))
-        for n, granule in enumerate(held):
+        for n in range(places):
             following = held[n + self.outputs] if n + self.outputs < places else 0
             arriving = Cat(lane[n] if n < len(lane) else 0 for lane in moved)
-            m.d.sync += granule.eq(Mux(leaves, following, granule) | Mux(enters, arriving, 0))
+            m.d.sync += held[n].eq(Mux(leaves, following, held[n]) | Mux(enters, arriving, 0))
         if platform == "formal":
             self._state(m, held, level)
         return m
 
     def _state(self, m: Module, held: data.View, level: Value) -> None:
         """Given legal words, no place is lost or written twice: all beyond `level` are zero."""
-        count = self.i.p.count
+        count, data = self.i.p.count, self.i.p.data
         m.d.comb += [
-            Assume((count != 0) & (count <= self.most)),
-            *(Assume((n < count) | (word == 0)) for n, word in enumerate(self.i.p.data)),
+            Assume((count != 0) & (count <= self.most), "count out of range"),
+            *(Assume((n < count) | (data[n] == 0), "not zero") for n in range(self.inputs)),
             Assert(level <= len(held), "overflow"),
-            *(Assert((n < level) | (place == 0), "not empty") for n, place in enumerate(held)),
+            *(Assert((n < level) | (held[n] == 0), "not empty") for n in range(len(held))),
         ]

@@ -59,6 +59,11 @@ class Load(wiring.Component):
     command: stream.Interface
     burst: stream.Interface
     beat: stream.Interface
+    done: Signal
+    fault: Signal
+    busy: Signal
+    base: Signal
+    limit: Signal
 
     LATENCY = Gearbox.LATENCY + Spaces.LATENCY
     TAILS = 8  # bursts whose data have not arrived; more than AxiRead has under way

@@ -43,7 +43,7 @@ class Semaphores(wiring.Component):
             "take": In(masks),
             "give": In(masks),
             "has": Out(masks),
-            "room": Out(masks, init=full),
+            "room": Out(masks, init=full),  # pyright: ignore[reportCallIssue]
         })
 
     def elaborate(self, platform: object) -> Module:
@@ -63,8 +63,8 @@ class Semaphores(wiring.Component):
                 ]
                 if platform == "formal":  # what the dispatchers keep, and what follows
                     m.d.comb += [
-                        Assume(self.has[consumer][producer] | ~takes),
-                        Assume(self.room[producer][consumer] | ~gives),
+                        Assume(self.has[consumer][producer] | ~takes, "takes nothing"),
+                        Assume(self.room[producer][consumer] | ~gives, "gives too much"),
                         Assert((count != 0) | ~takes, f"{name} taken while empty"),
                         Assert((count != self.MOST) | ~gives, f"{name} given while full"),
                     ]

@@ -58,6 +58,15 @@ class Sequencer(wiring.Component):
 
     burst: stream.Interface
     beat: stream.Interface
+    start: Signal
+    program_base: Signal
+    program_length: Signal
+    base: Signal
+    limit: Signal
+    active: Signal
+    halted: Signal
+    pc: Signal
+    fault: Signal
 
     BURST_BYTES = 64  # two instructions
     LEAST_DEPTH = 16

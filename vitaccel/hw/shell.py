@@ -80,6 +80,14 @@ class Shell(wiring.Component):
     See the parts. Events reach the supervisor through one register.
     """
 
+    interrupt: Signal
+    unit_reset: Signal
+    beat: Signal
+    progress: Signal
+    busy: Signal
+    waiting: Signal
+    done: Signal
+    store: Any
     RESET_CYCLES = Supervisor.RESET_CYCLES
 
     def __init__(self, config: AcceleratorConfig) -> None:

@@ -1,6 +1,7 @@
 """STORE: rows of the activation memory to external memory."""
 
 from math import gcd
+from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
@@ -56,9 +57,17 @@ class Store(wiring.Component):
     """
 
     command: stream.Interface
-    source: wiring.PureInterface
+    source: Any
     burst: stream.Interface
     beat: stream.Interface
+    done: Signal
+    fault: Signal
+    busy: Signal
+    answered: Signal
+    response: Signal
+    written: Signal
+    base: Signal
+    limit: Signal
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config

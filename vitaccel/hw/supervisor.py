@@ -53,6 +53,23 @@ class Supervisor(wiring.Component):
     are over and ``idle``. A fault stops the run after 2 cycles; ``pc`` follows one cycle later.
     """
 
+    start: Signal
+    soft_reset: Signal
+    clear_interrupt: Signal
+    watchdog: Signal
+    faults: data.View
+    pcs: data.View
+    active: Signal
+    halted: Signal
+    progress: Signal
+    idle: Signal
+    status: data.View
+    pc: Signal
+    interrupt: Signal
+    unit_reset: Signal
+    launch: Signal
+    running: Signal
+    begins: Signal
     RESET_CYCLES = 16
 
     def __init__(self) -> None:
