@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["OUT", "record"]
+__all__ = ["DOCS", "OUT", "record"]
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "build" / "out"
+DOCS = ROOT / "docs" / "benchmarks"
 
 
 def record(
@@ -18,13 +19,12 @@ def record(
 
     ``how`` says how to repeat the measurement and under which conditions it was made.
     """
-    folder = ROOT / "docs" / "benchmarks"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.json").write_text(json.dumps(list(rows), indent=1) + "\n")
+    DOCS.mkdir(parents=True, exist_ok=True)
+    (DOCS / f"{name}.json").write_text(json.dumps(list(rows), indent=1) + "\n")
     lines = [f"# {title}", "", how, ""]
     lines += [_line(columns), _line(["---"] * len(columns))]
     lines += [_line([_text(row[column]) for column in columns]) for row in rows]
-    (folder / f"{name}.md").write_text("\n".join(lines) + "\n")
+    (DOCS / f"{name}.md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
 
 

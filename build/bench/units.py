@@ -1,8 +1,9 @@
 """Area and routed clock of every unit by itself; see `vitaccel.flow.synth`."""
 
 import argparse
+import json
 
-from record import OUT, record
+from record import DOCS, OUT, record
 
 from vitaccel.config import PRESETS
 from vitaccel.flow.synth import TARGET_MHZ, synthesize
@@ -31,6 +32,13 @@ UNITS = {
 }
 COLUMNS = ("unit", "COMB", "FF", "DSP", "RAM", "MHz, median", "MHz by seed", "critical path")
 
+HOW = (
+    "`make bench`: preset {preset}, each unit synthesised by itself with Yosys and routed in a "
+    f"registered harness with nextpnr on an LFE5U-85F of speed grade 6, target {TARGET_MHZ} MHz. "
+    "COMB = LUT4 + 2 CCU2C + 6 DPR16X4 of the bare unit, DSP = MULT18X18D, RAM = DP16KD (18 kbit). "
+    "The critical path is that of the slowest seed."
+)
+
 
 def main() -> None:
     """Measure the units named on the command line, or all."""
@@ -39,23 +47,17 @@ def main() -> None:
     parser.add_argument("--preset", choices=PRESETS, default="demo")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     asked = parser.parse_args()
-    rows = []
+    path = DOCS / "units.json"
     for name in asked.units or UNITS:
         component = UNITS[name](PRESETS[asked.preset])
         report = synthesize(component, name, OUT / "synth" / asked.preset, seeds=asked.seeds)
+        known = {row["unit"]: row for row in json.loads(path.read_text())} if path.exists() else {}
         figures = (name, report.comb, report.ff, report.dsp, report.ram)
         clocks = (report.fmax_median_mhz, dict(report.fmax_mhz), report.critical_path)
-        rows.append(dict(zip(COLUMNS, (*figures, *clocks), strict=True)))
+        known[name] = dict(zip(COLUMNS, (*figures, *clocks), strict=True))
         print(f"{name}: {report.comb} COMB, {report.fmax_median_mhz} MHz", flush=True)
-    if not asked.units:  # a part is not the table
-        how = (
-            f"`make bench`: preset {asked.preset}, each unit synthesised by itself with Yosys and "
-            "routed in a registered harness with nextpnr on an LFE5U-85F of speed grade 6, target "
-            f"{TARGET_MHZ} MHz, seeds {', '.join(map(str, asked.seeds))}. COMB = LUT4 + 2 CCU2C + "
-            "6 DPR16X4 of the bare unit, DSP = MULT18X18D, RAM = DP16KD (18 kbit). The critical "
-            "path is that of the slowest seed."
-        )
-        record("units", "Units on ECP5", how, COLUMNS, rows)
+        rows = [known[unit] for unit in UNITS if unit in known]
+        record("units", "Units on ECP5", HOW.format(preset=asked.preset), COLUMNS, rows)
 
 
 if __name__ == "__main__":

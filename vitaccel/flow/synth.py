@@ -30,6 +30,10 @@ TARGET_MHZ = 100  # what the placer strives for; high enough never to be satisfi
 
 _SCRIPT = """
 read_rtlil {name}.il
+hierarchy -top {name}
+proc
+flatten
+opt_clean -purge
 synth_ecp5 -top {name}
 tee -q -o {name}.stat.json stat -json
 design -stash bare
@@ -122,7 +126,7 @@ def synthesize(
     """
     folder = folder / name
     folder.mkdir(parents=True, exist_ok=True)
-    text = rtlil.convert(component, name=name, emit_src=False)
+    text = rtlil.convert(component, name=name, emit_src=False, platform="ecp5")
     script = _SCRIPT.format(name=name)
     key = hashlib.blake2s(f"{text}{script}{_HARNESS}".encode()).hexdigest()
     if _stored(folder / "netlist.key") != key:
