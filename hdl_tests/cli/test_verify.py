@@ -17,7 +17,7 @@ from vitaccel.isa import Unit
 from vitaccel.timing import Stopwatch
 from vitaccel.verify import Verdict, layer_table, verify
 
-pytestmark = pytest.mark.cosim
+pytestmark = [pytest.mark.cosim, pytest.mark.slow]
 
 N_IMAGES, TRACED = 3, 2
 MODELS = Path("build/out/models")
@@ -66,8 +66,8 @@ def test_figures(verdict: Verdict, watch: Stopwatch) -> None:
     assert 0 < verdict.mac_utilization < 1
     assert verdict.counters["MXU_BEATS"] < verdict.counters["CYCLES"]
     for unit in Unit:
-        work = verdict.counters[f"BUSY_{unit.name}"] + verdict.counters[f"WAITING_{unit.name}"]
-        assert 0 < work <= verdict.counters["CYCLES"]
+        assert 0 < verdict.counters[f"BUSY_{unit.name}"] <= verdict.counters["CYCLES"]
+        assert 0 <= verdict.counters[f"WAITING_{unit.name}"] <= verdict.counters["CYCLES"]
     assert verdict.timeline.keys() == {unit.name for unit in Unit}
     assert watch.seconds.keys() == {"golden", "compile", "build", "simulate"}
     assert verdict.summary()["bit_exact"] is True
