@@ -1,0 +1,40 @@
+"""The main job, whole: float checkpoint to bit-exact RTL and its report."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from vitaccel.config import PRESETS
+from vitaccel.demo import demo
+from vitaccel.timing import Stopwatch
+
+N_IMAGES = 3
+
+
+@pytest.mark.cosim
+@pytest.mark.slow
+def test_demo_is_bit_exact_and_leaves_its_files(tmp_path: Path) -> None:
+    config, folder = PRESETS["demo"], tmp_path / "demo"
+    summary, verdict = demo(config, "mixed", N_IMAGES, folder, Stopwatch())
+    assert verdict.bit_exact, verdict.lines()
+    assert json.loads((folder / "summary.json").read_text()) == json.loads(json.dumps(summary))
+    assert summary["bit_exact"] is True
+    assert summary["mismatches"] == []
+    assert (summary["images"], summary["config_digest"]) == (N_IMAGES, config.digest())
+    assert summary["tensors_compared"] > N_IMAGES
+    assert summary["cycles_per_image"] > 0
+    assert 0 < summary["mac_utilization"] < 1
+    accuracy = summary["accuracy"]
+    assert accuracy.keys() == {"float", "golden", "rtl"}
+    assert accuracy["rtl"] == accuracy["golden"]
+    assert summary["accuracy_held_out"]["golden"] >= summary["accuracy_held_out"]["float"] - 0.02
+    steps = ["float", "quantize", "generate", "golden", "compile", "build", "simulate"]
+    assert list(summary["seconds"]) == steps
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert files == {
+        "vitaccel.v", "vitaccel.json", "program.bin", "program.json", "program.txt",
+        "network/network.json", "network/weights.safetensors", "summary.json", "report.html",
+    }  # fmt: skip
+    for name in files:
+        assert (folder / name).stat().st_size > 0
