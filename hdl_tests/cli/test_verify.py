@@ -17,7 +17,7 @@ from vitaccel.isa import Unit
 from vitaccel.timing import Stopwatch
 from vitaccel.verify import Verdict, layer_table, verify
 
-pytestmark = [pytest.mark.cosim, pytest.mark.slow]
+pytestmark = pytest.mark.cosim
 
 N_IMAGES, TRACED = 3, 2
 MODELS = Path("build/out/models")
