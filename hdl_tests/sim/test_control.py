@@ -58,9 +58,15 @@ async def read(ctx: TestbenchContext, dut: Control, rng: random.Random, at: int)
 
 
 def simulate(dut: Control | Supervisor, bench: Any) -> None:
+
+    async def guard(ctx: TestbenchContext) -> None:
+        await ctx.delay(20_000 * CLOCK_PERIOD)
+        raise AssertionError("no end")
+
     sim = Simulator(dut)
     sim.add_clock(CLOCK_PERIOD)
     sim.add_testbench(bench)
+    sim.add_testbench(guard, background=True)
     sim.run()
 
 
@@ -124,7 +130,9 @@ async def launch(ctx: TestbenchContext, dut: Supervisor) -> int:
     await ctx.tick()
     ctx.set(dut.start, 0)
     reset = 0
-    while not ctx.get(dut.launch):
+    for _ in range(50):
+        if ctx.get(dut.launch):
+            break
         _, _, in_reset = await ctx.tick().sample(dut.unit_reset)
         reset += in_reset
     assert ctx.get(dut.running)
