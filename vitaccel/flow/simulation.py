@@ -30,8 +30,8 @@ _VERILATOR = (
     "--cc --exe --vpi --prefix Vtop -o model.so -O3 --no-timing --x-assign fast --x-initial fast "
     "-Wno-fatal --timescale 1ns/1ps -CFLAGS -fPIC -CFLAGS -Dmain=model_main"
 ).split()
-# -O1 builds the demo in 60 % of the time of -O2 and simulates 3 % slower. CFG_…: the wheel's makefile
-# lacks the flag that uses a precompiled header.
+# -O1 builds the demo in 60 % of the time of -O2 and simulates 3 % slower. CFG_…: without it the
+# wheel's makefile does not use its precompiled header.
 _MAKE = ("OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2", "CFG_CXXFLAGS_PCH_I=-include")
 _SHIM = Path(__file__).with_name("model.cpp")
 _LOADER = "import ctypes, sys; ctypes.PyDLL(sys.argv[1]).simulate()"
