@@ -29,7 +29,7 @@ __all__ = ["Executor", "execute", "matmul_bound", "operands"]
 
 Step: TypeAlias = Callable[..., Tensor]  # tensors of the operands, in order -> tensor of the layer
 
-CHUNK = 1 << 18  # elements of the largest tensor in one pass: its float64 form stays in the caches
+CHUNK = 1 << 20  # elements of the largest tensor in one pass; fewer cost more calls
 
 
 def operands(layer: QLayer) -> tuple[str, ...]:
