@@ -128,7 +128,8 @@ def verify(
         lean = compile_network(network, config)
         full = compile_network(network, config, keep=True)
     with watch("build"):
-        top = SimulationTop(config, max(lean.size, full.size))
+        size = max(lean.size, full.size)  # a power of two: other networks find the same model
+        top = SimulationTop(config, 1 << (size - 1).bit_length())
         model = build_model(top.verilog(TOP), TOP, models)
     with watch("simulate"):
         patches = want[lean.input.tensor].numpy().astype(np.int64)
