@@ -48,7 +48,7 @@ class Unit(IntEnum):
 
 
 class Space(IntEnum):
-    """Destinations of LOAD. A plane is one byte of every lane: see `hw.plane_memory`."""
+    """Destinations of LOAD. A plane is one byte of every lane: see `hw.memory.plane_memory`."""
 
     ACTIVATION = 0  # scratchpad: word address
     WEIGHT = 1  # weight buffer: word address

@@ -7,16 +7,16 @@ from record import DOCS, OUT, record
 
 from vitaccel.config import PRESETS
 from vitaccel.flow.synth import TARGET_MHZ, synthesize
-from vitaccel.hw.layernorm import LayerNorm
-from vitaccel.hw.load import Load
-from vitaccel.hw.mxu import Mxu
-from vitaccel.hw.post import Post
-from vitaccel.hw.scratchpad import Scratchpad
-from vitaccel.hw.shell import Shell
-from vitaccel.hw.softmax import Softmax
-from vitaccel.hw.store import Store
-from vitaccel.hw.vector import Vector
-from vitaccel.hw.weight_buffer import WeightBuffer
+from vitaccel.hw.memory.scratchpad import Scratchpad
+from vitaccel.hw.memory.weight_buffer import WeightBuffer
+from vitaccel.hw.mxu.mxu import Mxu
+from vitaccel.hw.post.post import Post
+from vitaccel.hw.shell.load import Load
+from vitaccel.hw.shell.shell import Shell
+from vitaccel.hw.shell.store import Store
+from vitaccel.hw.vector.layernorm import LayerNorm
+from vitaccel.hw.vector.softmax import Softmax
+from vitaccel.hw.vector.vector import Vector
 
 UNITS = {
     "mxu": Mxu,

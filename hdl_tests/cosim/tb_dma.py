@@ -9,7 +9,7 @@ from cocotb.triggers import RisingEdge, Timer
 from hdl_tests.harness.bench import Dut
 from hdl_tests.harness.host import MEMORY_BASE, Host, instruction
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.spaces import depths
+from vitaccel.hw.shell.spaces import depths
 from vitaccel.isa import Op, Space, Unit
 
 CONFIG = AcceleratorConfig.model_validate_json(os.environ["VITACCEL_CONFIG"])

@@ -12,7 +12,7 @@ from hdl_tests.harness.post_cases import Case, Memories, random_case
 from vitaccel import isa
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.ports import WritePort, command_layout
-from vitaccel.hw.post_pipe import columns_layout
+from vitaccel.hw.post.post_pipe import columns_layout
 
 CONFIG = AcceleratorConfig.model_validate_json(os.environ["VITACCEL_CONFIG"])
 COMMAND = command_layout(isa.Op.POST)

@@ -10,8 +10,8 @@ from cocotb.triggers import RisingEdge, gather
 from hdl_tests.harness.bench import Dut, collect, drive, start
 from hdl_tests.harness.vector_rows import Case, NormCase, SoftmaxCase, corner_rows, random_rows
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.marker import marked_layout
 from vitaccel.hw.ports import WritePort, command_layout, word_layout
+from vitaccel.hw.vector.marker import marked_layout
 from vitaccel.isa import Op
 
 CONFIG = AcceleratorConfig.model_validate_json(os.environ["VITACCEL_CONFIG"])

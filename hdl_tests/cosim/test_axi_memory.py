@@ -5,7 +5,7 @@ import pytest
 from hdl_tests.harness.cosim import simulate
 from hdl_tests.harness.shell_top import MemoryTop
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.axi_memory import RAM_VERILOG, MemoryTiming
+from vitaccel.hw.axi.axi_memory import RAM_VERILOG, MemoryTiming
 
 pytestmark = pytest.mark.cosim
 SIZE = 1 << 16

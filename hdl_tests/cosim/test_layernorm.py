@@ -1,10 +1,10 @@
-"""`hw.layernorm` as Verilog, in Verilator, with golden vectors."""
+"""`hw.vector.layernorm` as Verilog, in Verilator, with golden vectors."""
 
 import pytest
 
 from hdl_tests.harness.cosim import simulate
 from vitaccel.config import PRESETS
-from vitaccel.hw.layernorm import LayerNorm
+from vitaccel.hw.vector.layernorm import LayerNorm
 
 pytestmark = [pytest.mark.cosim, pytest.mark.slow]
 

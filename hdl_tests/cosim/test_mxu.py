@@ -1,10 +1,10 @@
-"""Verilog of `hw.mxu` in Verilator: arrays of real size against numpy."""
+"""Verilog of `hw.mxu.mxu` in Verilator: arrays of real size against numpy."""
 
 import pytest
 
 from hdl_tests.harness.cosim import simulate
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.mxu import Mxu
+from vitaccel.hw.mxu.mxu import Mxu
 
 CONFIGS = {
     "8x16-demo": AcceleratorConfig(

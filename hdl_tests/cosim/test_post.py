@@ -1,10 +1,10 @@
-"""`hw.post` as Verilog, in Verilator."""
+"""`hw.post.post` as Verilog, in Verilator."""
 
 import pytest
 
 from hdl_tests.harness.cosim import simulate
 from vitaccel.config import PRESETS
-from vitaccel.hw.post import Post
+from vitaccel.hw.post.post import Post
 
 pytestmark = pytest.mark.cosim
 

@@ -1,10 +1,10 @@
-"""`hw.softmax` as Verilog, in Verilator, with golden vectors."""
+"""`hw.vector.softmax` as Verilog, in Verilator, with golden vectors."""
 
 import pytest
 
 from hdl_tests.harness.cosim import simulate
 from vitaccel.config import PRESETS
-from vitaccel.hw.softmax import Softmax
+from vitaccel.hw.vector.softmax import Softmax
 
 pytestmark = [pytest.mark.cosim, pytest.mark.slow]
 

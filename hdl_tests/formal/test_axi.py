@@ -5,8 +5,8 @@ from amaranth import Assert, Assume, Cat, Elaboratable, Module, Signal, Value
 
 from hdl_tests.harness.formal import prove
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.axi_read import AxiRead
-from vitaccel.hw.axi_write import AxiWrite
+from vitaccel.hw.axi.axi_read import AxiRead
+from vitaccel.hw.axi.axi_write import AxiWrite
 
 pytestmark = pytest.mark.formal
 CONFIG = AcceleratorConfig(axi_bytes=4)

@@ -5,7 +5,7 @@ from amaranth import Assert, Assume, Elaboratable, Module, Signal, Value, unsign
 
 from hdl_tests.harness.formal import prove, prove_streams
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.dispatch import Dispatch
+from vitaccel.hw.shell.dispatch import Dispatch
 
 pytestmark = pytest.mark.formal
 CONFIG = AcceleratorConfig(queue_depth=2)

@@ -3,7 +3,7 @@
 import pytest
 
 from hdl_tests.harness.formal import prove_streams
-from vitaccel.hw.gearbox import Gearbox
+from vitaccel.hw.streams.gearbox import Gearbox
 
 pytestmark = pytest.mark.formal
 

@@ -7,10 +7,10 @@ from amaranth import Assert, Assume, Cat, Elaboratable, Module, Signal, Value
 from amaranth.lib import stream
 
 from hdl_tests.harness.formal import prove
-from vitaccel.hw.bank_arbiter import BankArbiter
-from vitaccel.hw.queue import Queue
-from vitaccel.hw.skid import Skid
-from vitaccel.hw.walk import Walk
+from vitaccel.hw.memory.bank_arbiter import BankArbiter
+from vitaccel.hw.memory.walk import Walk
+from vitaccel.hw.streams.queue import Queue
+from vitaccel.hw.streams.skid import Skid
 
 if TYPE_CHECKING:
     from amaranth_types import HasElaborate

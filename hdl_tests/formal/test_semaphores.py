@@ -4,7 +4,7 @@ import pytest
 from amaranth import Value
 
 from hdl_tests.harness.formal import prove
-from vitaccel.hw.semaphores import Semaphores
+from vitaccel.hw.shell.semaphores import Semaphores
 
 pytestmark = pytest.mark.formal
 

@@ -6,12 +6,12 @@ from amaranth import Assert, Assume, Elaboratable, Module, Signal
 from amaranth.lib import data, wiring
 
 from hdl_tests.harness.formal import prove, prove_streams
-from vitaccel.hw.credits import Credits
-from vitaccel.hw.isqrt import Isqrt
-from vitaccel.hw.iterate import Chain, Iterate
-from vitaccel.hw.normalize import Normalize
-from vitaccel.hw.reciprocal import Reciprocal
-from vitaccel.hw.row_buffer import RowBuffer
+from vitaccel.hw.streams.credits import Credits
+from vitaccel.hw.streams.row_buffer import RowBuffer
+from vitaccel.hw.vector.isqrt import Isqrt
+from vitaccel.hw.vector.iterate import Chain, Iterate
+from vitaccel.hw.vector.normalize import Normalize
+from vitaccel.hw.vector.reciprocal import Reciprocal
 
 pytestmark = pytest.mark.formal
 

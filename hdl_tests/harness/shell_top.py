@@ -7,11 +7,11 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.axi import Ports, expose, master_ports, slave_ports
-from vitaccel.hw.axi_memory import AxiMemory, MemoryTiming
+from vitaccel.hw.axi.axi import Ports, expose, master_ports, slave_ports
+from vitaccel.hw.axi.axi_memory import AxiMemory, MemoryTiming
 from vitaccel.hw.ports import ADDRESS_BITS, unit_layout
-from vitaccel.hw.shell import COMPUTE, Shell, attach
-from vitaccel.hw.spaces import depths
+from vitaccel.hw.shell.shell import COMPUTE, Shell, attach
+from vitaccel.hw.shell.spaces import depths
 from vitaccel.isa import FIELDS, Op, Space, Status, Unit
 
 __all__ = ["MemoryTop", "ShellTop"]

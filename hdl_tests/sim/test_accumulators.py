@@ -1,4 +1,4 @@
-"""`hw.accumulators`: banks, order of reads and writes, hand-over to POST."""
+"""`hw.mxu.accumulators`: banks, order of reads and writes, hand-over to POST."""
 
 import random
 
@@ -8,9 +8,9 @@ from amaranth.sim._async import TestbenchContext
 
 from hdl_tests.harness.pysim import CLOCK_PERIOD
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.accumulators import Accumulators
-from vitaccel.hw.array import columns_of
-from vitaccel.hw.column import physical_columns
+from vitaccel.hw.mxu.accumulators import Accumulators
+from vitaccel.hw.mxu.array import columns_of
+from vitaccel.hw.mxu.column import physical_columns
 from vitaccel.hw.ports import DRAIN_LATENCY
 
 CONFIGS = {

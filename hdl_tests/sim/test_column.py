@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""`hw.column` and `hw.pot_column`: arithmetic of the elements, over every pair of operands."""
+"""`hw.mxu.column`, `hw.mxu.pot_column`: arithmetic of the elements, over all pairs of operands."""
 
 from collections.abc import Sequence
 
@@ -11,8 +11,8 @@ from amaranth.sim._async import TestbenchContext
 from hdl_tests.harness.gemm import signed
 from hdl_tests.harness.pysim import CLOCK_PERIOD
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.column import Column, PackedColumn, UniformColumn, lane_values
-from vitaccel.hw.pot_column import PotColumn
+from vitaccel.hw.mxu.column import Column, PackedColumn, UniformColumn, lane_values
+from vitaccel.hw.mxu.pot_column import PotColumn
 
 SMALL = AcceleratorConfig(rows=2, columns=4, pot_columns=2, activation_bits=4)
 WIDE = SMALL.replace(activation_bits=8)

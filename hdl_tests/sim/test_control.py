@@ -9,9 +9,9 @@ from amaranth.sim._async import TestbenchContext
 
 from hdl_tests.harness.pysim import CLOCK_PERIOD
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.axi import OKAY, SLVERR
-from vitaccel.hw.control import Control
-from vitaccel.hw.supervisor import Supervisor
+from vitaccel.hw.axi.axi import OKAY, SLVERR
+from vitaccel.hw.shell.control import Control
+from vitaccel.hw.shell.supervisor import Supervisor
 from vitaccel.isa import Status, Unit
 from vitaccel.registers import REGISTERS, SEQUENCER, State
 

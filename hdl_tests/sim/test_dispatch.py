@@ -10,8 +10,8 @@ from amaranth.sim._async import TestbenchContext
 
 from hdl_tests.harness.pysim import CLOCK_PERIOD
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.dispatch import Dispatch
-from vitaccel.hw.semaphores import Semaphores
+from vitaccel.hw.shell.dispatch import Dispatch
+from vitaccel.hw.shell.semaphores import Semaphores
 
 N = 5
 Item = tuple[int, int]  # wait, signal

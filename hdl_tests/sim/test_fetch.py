@@ -1,4 +1,4 @@
-"""`hw.fetch` and `hw.queue` with memories of any latency."""
+"""`hw.memory.fetch` and `hw.streams.queue` with memories of any latency."""
 
 import random
 from collections import deque
@@ -11,8 +11,8 @@ from amaranth.sim._async import TestbenchContext
 
 from hdl_tests.harness.pysim import CLOCK_PERIOD, assert_same, run_stream
 from vitaccel.config import PRESETS
-from vitaccel.hw.fetch import Fetch
-from vitaccel.hw.queue import Queue
+from vitaccel.hw.memory.fetch import Fetch
+from vitaccel.hw.streams.queue import Queue
 
 CONFIG = PRESETS["tiny"]
 TAG = 6

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from hdl_tests.harness.pysim import run_stream
-from vitaccel.hw.gearbox import Gearbox
+from vitaccel.hw.streams.gearbox import Gearbox
 
 SIZES = [(1, 1), (1, 3), (3, 1), (2, 3), (3, 2), (8, 3), (3, 8)]
 WIDTH = 8

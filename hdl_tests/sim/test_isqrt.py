@@ -1,4 +1,4 @@
-"""`hw.isqrt` against `golden.ops.isqrt`."""
+"""`hw.vector.isqrt` against `golden.ops.isqrt`."""
 
 import random
 
@@ -7,7 +7,7 @@ import torch
 
 from golden.ops.isqrt import isqrt
 from hdl_tests.harness.pysim import run_stream
-from vitaccel.hw.isqrt import Isqrt
+from vitaccel.hw.vector.isqrt import Isqrt
 
 
 def run(values: list[int], n_stages: int, pause: float = 0.0, seed: int = 0) -> list[int]:

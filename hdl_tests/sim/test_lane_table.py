@@ -1,4 +1,4 @@
-"""`hw.lane_table`."""
+"""`hw.memory.lane_table`."""
 
 import random
 
@@ -6,7 +6,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.lane_table import LaneTable
+from vitaccel.hw.memory.lane_table import LaneTable
 
 CONFIG = AcceleratorConfig(rows=3, columns=3)
 

@@ -1,4 +1,4 @@
-"""`hw.layernorm` against `golden.ops.layernorm`."""
+"""`hw.vector.layernorm` against `golden.ops.layernorm`."""
 
 import random
 
@@ -6,8 +6,8 @@ import pytest
 
 from hdl_tests.harness.vector_rows import NormCase, check, corner_rows, random_rows, run_operator
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.layernorm import LayerNorm
-from vitaccel.hw.row_scale import RowScale
+from vitaccel.hw.vector.layernorm import LayerNorm
+from vitaccel.hw.vector.row_scale import RowScale
 
 SMALL = AcceleratorConfig(rows=3, columns=3, row_words=8, vector_words=16)
 LONG = AcceleratorConfig(row_words=256, vector_words=256)

@@ -10,9 +10,9 @@ from amaranth.sim._async import TestbenchContext
 
 from hdl_tests.harness.pysim import CLOCK_PERIOD
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.bursts import Bursts
-from vitaccel.hw.load import Load
-from vitaccel.hw.spaces import depths
+from vitaccel.hw.axi.bursts import Bursts
+from vitaccel.hw.shell.load import Load
+from vitaccel.hw.shell.spaces import depths
 from vitaccel.isa import Space, Status
 
 Command = dict[str, int]

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""`hw.mxu` against exact integer matrix products."""
+"""`hw.mxu.mxu` against exact integer matrix products."""
 
 import random
 from collections import deque
@@ -25,8 +25,8 @@ from hdl_tests.harness.gemm import (
 from hdl_tests.harness.pysim import CLOCK_PERIOD
 from vitaccel import isa
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.accumulators import Accumulators
-from vitaccel.hw.mxu import Mxu
+from vitaccel.hw.mxu.accumulators import Accumulators
+from vitaccel.hw.mxu.mxu import Mxu
 from vitaccel.hw.ports import DRAIN_LATENCY
 from vitaccel.isa import Columns, Stationary
 

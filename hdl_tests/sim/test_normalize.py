@@ -1,11 +1,11 @@
-"""`hw.normalize`."""
+"""`hw.vector.normalize`."""
 
 import random
 
 import pytest
 
 from hdl_tests.harness.pysim import run_stream
-from vitaccel.hw.normalize import Normalize
+from vitaccel.hw.vector.normalize import Normalize
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.5], ids=["free", "paused"])

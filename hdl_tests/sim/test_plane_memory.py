@@ -1,4 +1,4 @@
-"""`hw.plane_memory`."""
+"""`hw.memory.plane_memory`."""
 
 import random
 
@@ -6,7 +6,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.plane_memory import PlaneMemory
+from vitaccel.hw.memory.plane_memory import PlaneMemory
 
 CONFIG = AcceleratorConfig(rows=3, columns=3)
 

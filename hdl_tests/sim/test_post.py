@@ -1,4 +1,4 @@
-"""`hw.post` against `golden.ops.requant`, command by command."""
+"""`hw.post.post` against `golden.ops.requant`, command by command."""
 
 import random
 from collections import deque
@@ -11,8 +11,8 @@ from hdl_tests.harness.post_cases import Case, Memories, random_case
 from hdl_tests.harness.pysim import CLOCK_PERIOD, assert_same
 from vitaccel import isa
 from vitaccel.config import PRESETS, AcceleratorConfig
-from vitaccel.hw.fetch import Fetch
-from vitaccel.hw.post import Post
+from vitaccel.hw.memory.fetch import Fetch
+from vitaccel.hw.post.post import Post
 
 READ_LATENCY = 5
 

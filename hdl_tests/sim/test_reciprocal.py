@@ -1,4 +1,4 @@
-"""`hw.reciprocal` against `golden.ops.reciprocal`."""
+"""`hw.vector.reciprocal` against `golden.ops.reciprocal`."""
 
 import random
 
@@ -7,7 +7,7 @@ import torch
 
 from golden.ops.reciprocal import reciprocal
 from hdl_tests.harness.pysim import run_stream
-from vitaccel.hw.reciprocal import Reciprocal
+from vitaccel.hw.vector.reciprocal import Reciprocal
 
 
 def run(values: list[int], n_stages: int, pause: float = 0.0, seed: int = 0) -> list[int]:

@@ -1,4 +1,4 @@
-"""`hw.requant` against `golden.ops.requant` and plain Python."""
+"""`hw.post.requant` against `golden.ops.requant` and plain Python."""
 
 import random
 from typing import Any
@@ -11,7 +11,7 @@ from amaranth.sim._async import TestbenchContext
 from golden import ops
 from hdl_tests.harness.pysim import CLOCK_PERIOD, assert_same
 from vitaccel.config import PRESETS, AcceleratorConfig
-from vitaccel.hw.requant import Requant
+from vitaccel.hw.post.requant import Requant
 
 TINY = PRESETS["tiny"]
 SHIFT = TINY.replace(requant="shift")

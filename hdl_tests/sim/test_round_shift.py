@@ -1,11 +1,11 @@
-"""`hw.round_shift`."""
+"""`hw.primitives.round_shift`."""
 
 import random
 
 import pytest
 from amaranth.sim import Simulator
 
-from vitaccel.hw.round_shift import RoundShift
+from vitaccel.hw.primitives.round_shift import RoundShift
 
 
 def expected(value: int, shift: int, out_width: int) -> int:

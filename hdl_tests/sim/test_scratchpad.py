@@ -1,4 +1,4 @@
-"""`hw.scratchpad` and `hw.skid` against a dictionary of words."""
+"""`hw.memory.scratchpad` and `hw.streams.skid` against a dictionary of words."""
 
 import random
 
@@ -8,9 +8,9 @@ from amaranth.sim._async import TestbenchContext
 
 from hdl_tests.harness.pysim import CLOCK_PERIOD, assert_same, run_stream
 from vitaccel.config import PRESETS, AcceleratorConfig
-from vitaccel.hw.bank_arbiter import BankArbiter
-from vitaccel.hw.scratchpad import Scratchpad
-from vitaccel.hw.skid import Skid
+from vitaccel.hw.memory.bank_arbiter import BankArbiter
+from vitaccel.hw.memory.scratchpad import Scratchpad
+from vitaccel.hw.streams.skid import Skid
 
 TINY = PRESETS["tiny"].replace(activation_words=64)
 

@@ -7,7 +7,7 @@ from amaranth.sim import Simulator
 from amaranth.sim._async import TestbenchContext
 
 from hdl_tests.harness.pysim import CLOCK_PERIOD
-from vitaccel.hw.semaphores import Semaphores
+from vitaccel.hw.shell.semaphores import Semaphores
 
 N = 5
 

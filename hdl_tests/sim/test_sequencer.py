@@ -13,7 +13,7 @@ from vitaccel import isa
 from vitaccel.compile.instruction import Instruction, encode
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.ports import fields_layout
-from vitaccel.hw.sequencer import Sequencer
+from vitaccel.hw.shell.sequencer import Sequencer
 from vitaccel.isa import Op, Status, Unit
 
 BASE = 0x1000

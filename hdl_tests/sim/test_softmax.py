@@ -1,4 +1,4 @@
-"""`hw.softmax` against `golden.ops.softmax`."""
+"""`hw.vector.softmax` against `golden.ops.softmax`."""
 
 import random
 
@@ -12,8 +12,8 @@ from hdl_tests.harness.vector_rows import (
     run_operator,
 )
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.row_total import RowTotal
-from vitaccel.hw.softmax import Softmax
+from vitaccel.hw.vector.row_total import RowTotal
+from vitaccel.hw.vector.softmax import Softmax
 
 SMALL = AcceleratorConfig(
     rows=3, columns=6, pot_columns=3, log2_attention=True, row_words=8, table_slots=3

@@ -10,7 +10,7 @@ from amaranth.sim._async import TestbenchContext
 
 from hdl_tests.harness.pysim import CLOCK_PERIOD
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.store import Store
+from vitaccel.hw.shell.store import Store
 from vitaccel.isa import Status
 
 Command = dict[str, int]

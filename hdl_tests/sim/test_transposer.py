@@ -1,4 +1,4 @@
-"""`hw.transposer` and `hw.skew`: diagonals for the array."""
+"""`hw.mxu.transposer` and `hw.mxu.skew`: diagonals for the array."""
 
 import random
 
@@ -9,8 +9,8 @@ from amaranth.sim._async import TestbenchContext
 
 from hdl_tests.harness.pysim import CLOCK_PERIOD
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.skew import Skew
-from vitaccel.hw.transposer import Transposer
+from vitaccel.hw.mxu.skew import Skew
+from vitaccel.hw.mxu.transposer import Transposer
 
 
 @pytest.mark.parametrize("rows", [2, 3, 4, 8])

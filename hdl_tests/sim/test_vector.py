@@ -1,4 +1,4 @@
-"""`hw.vector`: commands over a memory, against the golden operators."""
+"""`hw.vector.vector`: commands over a memory, against the golden operators."""
 
 import random
 from typing import Any
@@ -17,7 +17,7 @@ from hdl_tests.harness.vector_rows import (
 )
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.ports import command_layout
-from vitaccel.hw.vector import Vector
+from vitaccel.hw.vector.vector import Vector
 from vitaccel.isa import Op, Status
 
 CONFIG = AcceleratorConfig(

@@ -1,4 +1,4 @@
-"""`hw.walk` against nested Python loops."""
+"""`hw.memory.walk` against nested Python loops."""
 
 import itertools
 import random
@@ -9,8 +9,8 @@ from amaranth.sim import Simulator
 from amaranth.sim._async import TestbenchContext
 
 from hdl_tests.harness.pysim import CLOCK_PERIOD, assert_same, run_stream
+from vitaccel.hw.memory.walk import Walk
 from vitaccel.hw.ports import ADDRESS_BITS
-from vitaccel.hw.walk import Walk
 
 Nest = dict[str, Any]
 

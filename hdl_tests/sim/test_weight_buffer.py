@@ -1,4 +1,4 @@
-"""`hw.weight_buffer` against a dictionary of words."""
+"""`hw.memory.weight_buffer` against a dictionary of words."""
 
 import random
 
@@ -8,7 +8,7 @@ from amaranth.sim._async import TestbenchContext
 
 from hdl_tests.harness.pysim import CLOCK_PERIOD
 from vitaccel.config import PRESETS
-from vitaccel.hw.weight_buffer import WeightBuffer
+from vitaccel.hw.memory.weight_buffer import WeightBuffer
 
 CONFIG = PRESETS["tiny"].replace(weight_words=64)
 

@@ -9,13 +9,13 @@ from amaranth.lib.wiring import Out, connect
 
 from vitaccel import isa
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.axi import expose, master_ports, slave_ports
-from vitaccel.hw.mxu import Mxu
-from vitaccel.hw.post import Post
-from vitaccel.hw.scratchpad import Scratchpad
-from vitaccel.hw.shell import Shell, attach
-from vitaccel.hw.vector import Vector
-from vitaccel.hw.weight_buffer import WeightBuffer
+from vitaccel.hw.axi.axi import expose, master_ports, slave_ports
+from vitaccel.hw.memory.scratchpad import Scratchpad
+from vitaccel.hw.memory.weight_buffer import WeightBuffer
+from vitaccel.hw.mxu.mxu import Mxu
+from vitaccel.hw.post.post import Post
+from vitaccel.hw.shell.shell import Shell, attach
+from vitaccel.hw.vector.vector import Vector
 
 __all__ = ["Accelerator"]
 

@@ -7,8 +7,8 @@ from amaranth.lib.wiring import Out
 from vitaccel import isa
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.accelerator import Accelerator
-from vitaccel.hw.axi import expose, read_ports, slave_ports, write_ports
-from vitaccel.hw.axi_memory import RAM_VERILOG, AxiMemory
+from vitaccel.hw.axi.axi import expose, read_ports, slave_ports, write_ports
+from vitaccel.hw.axi.axi_memory import RAM_VERILOG, AxiMemory
 from vitaccel.verilog import verilog_text
 
 __all__ = ["SimulationTop"]

@@ -1,1 +1,1 @@
-"""Neutral components over vendor cells; the default of each is inferred logic."""
+"""Neutral components over vendor cells, and the small arithmetic that everything uses."""

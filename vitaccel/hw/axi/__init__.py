@@ -1,0 +1,1 @@
+"""AXI4 master, and a memory that answers it in simulation."""

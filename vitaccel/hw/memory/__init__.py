@@ -1,0 +1,1 @@
+"""On-chip memories and the walks that address them."""

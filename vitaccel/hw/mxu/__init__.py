@@ -1,0 +1,1 @@
+"""Matrix unit: systolic array, its loader, streamer and accumulators."""

@@ -1,0 +1,150 @@
+"""Accumulators of the array: two banks, one filled by beats while the other is drained."""
+
+from amaranth import Module, Mux, Signal, unsigned
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from vitaccel.config import AcceleratorConfig
+from vitaccel.hw.mxu.array import columns_of
+from vitaccel.hw.mxu.column import Column, physical_columns, sums_layout
+from vitaccel.hw.mxu.skew import Skew
+from vitaccel.hw.ports import DrainPort
+
+__all__ = ["Accumulators", "beat_layout"]
+
+
+def beat_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """Where the sums of a beat go."""
+    return data.StructLayout({
+        "valid": 1,
+        "first": 1,  # overwrite instead of add
+        "last": 1,  # nothing else comes to this bank
+        "address": range(config.accumulator_rows),
+    })
+
+
+def tap_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """A beat on its way along the columns."""
+    return data.StructLayout({
+        "use": 2,  # one bit per bank: this beat is for it
+        "first": 1,
+        "last": 1,
+        "address": range(config.accumulator_rows),
+    })
+
+
+class Accumulators(wiring.Component):
+    """Add the sums of beats to rows of a bank; show rows of the other to POST.
+
+    The beat travels from column to column like its lanes, ahead of its sums: a column reads its
+    row, adds, writes. So each column's memories have addresses of their own; nothing is stalled.
+
+    Parameters
+    ----------
+    config
+        Columns, ``accumulator_rows``, ``accumulator_bits``.
+
+    Members
+    -------
+    beat : In(beat_layout)
+        In the cycle in which its lanes enter `Skew`.
+    sums : In(array of signed(accumulator_bits))
+        From `Array`.
+    claim : In(1)
+        A beat that begins a bank is about to come; only while `free`.
+    free : Out(1)
+        One bank at least is neither claimed nor waiting for `release`.
+    drain : In(DrainPort)
+        ``full`` means that the last writes of all columns have landed.
+
+    Timing
+    ------
+    Beats to the same row of a bank must be `HAZARD` cycles apart. `full` rises
+    `latency` cycles after the last beat of a bank.
+
+    Numerics
+    --------
+    Additions are modulo ``2**accumulator_bits``.
+    """
+
+    HAZARD = 4
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
+        # A row is read two cycles before its sum arrives, and written one cycle after.
+        self.read_delay = Skew.LATENCY + config.rows + Column.LATENCY - 2
+        self.latency = self.read_delay + physical_columns(config) - 1 + self.HAZARD
+        super().__init__({
+            "beat": In(beat_layout(config)),
+            "sums": In(sums_layout(config, config.columns)),
+            "claim": In(1),
+            "free": Out(1),
+            "drain": In(DrainPort(config)),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        taps = self._taps(m)
+        drained = self._banks(m, taps[-1])
+        for physical in range(physical_columns(self.config)):
+            for column in columns_of(self.config, physical):
+                self._column(m, column, taps[self.read_delay + physical :], drained)
+        return m
+
+    def _taps(self, m: Module) -> list[data.View]:
+        """Return the beat as every column sees it, delayed by 0 to ``latency - 1`` cycles."""
+        bank = Signal()  # that beats are added to
+        with m.If(self.beat.valid & self.beat.last):
+            m.d.sync += bank.eq(~bank)
+        taps = [Signal(tap_layout(self.config), name="tap_0")]
+        m.d.comb += [
+            taps[0].use.eq(Mux(self.beat.valid, Mux(bank, 0b10, 0b01), 0)),
+            taps[0].first.eq(self.beat.first),
+            taps[0].last.eq(self.beat.last),
+            taps[0].address.eq(self.beat.address),
+        ]
+        for n in range(1, self.latency):
+            tap = Signal(tap_layout(self.config), name=f"tap_{n}")
+            m.d.sync += tap.eq(taps[-1])
+            taps.append(tap)
+        return taps
+
+    def _banks(self, m: Module, end: data.View) -> Signal:
+        """Count banks in use; return the one that is drained."""
+        n_claimed, n_full = Signal(range(3)), Signal(range(3))
+        drained = Signal()
+        release = self.drain.release
+        m.d.sync += [
+            n_claimed.eq(n_claimed + self.claim - release),
+            n_full.eq(n_full + (end.use.any() & end.last) - release),
+            drained.eq(drained ^ release),
+        ]
+        m.d.comb += [self.free.eq(n_claimed != 2), self.drain.full.eq(n_full != 0)]
+        return drained
+
+    def _column(self, m: Module, column: int, taps: list[data.View], drained: Signal) -> None:
+        """Memories of one column; ``taps[n]``: the beat n cycles after it is read."""
+        bits = self.config.accumulator_bits
+        old, total, shown = (
+            Signal(bits, name=f"{name}_{column}", reset_less=True)
+            for name in ("old", "total", "shown")
+        )
+        rows = []
+        for bank in range(2):
+            m.submodules[f"rows_{column}_{bank}"] = storage = memory.Memory(
+                shape=unsigned(bits), depth=self.config.accumulator_rows, init=[]
+            )
+            read, write = storage.read_port(), storage.write_port()
+            m.d.comb += [
+                read.addr.eq(Mux(taps[0].use[bank], taps[0].address, self.drain.address)),
+                write.en.eq(taps[3].use[bank]),
+                write.addr.eq(taps[3].address),
+                write.data.eq(total),
+            ]
+            rows.append(read.data)
+        m.d.sync += [
+            old.eq(Mux(taps[1].first, 0, Mux(taps[1].use[1], rows[1], rows[0]))),
+            total.eq(old + self.sums[column]),
+            shown.eq(Mux(drained, rows[1], rows[0])),
+        ]
+        m.d.comb += self.drain.data[column].eq(shown)

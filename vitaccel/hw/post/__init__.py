@@ -1,0 +1,1 @@
+"""Post-processing: bias, residual, requantisation, table."""

@@ -1,0 +1,213 @@
+"""POST: drains accumulators, requantises them, adds residuals, looks up, writes words."""
+
+from amaranth import Cat, Module, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from vitaccel import isa
+from vitaccel.config import AcceleratorConfig
+from vitaccel.hw.memory.fetch import Fetch
+from vitaccel.hw.memory.walk import Walk
+from vitaccel.hw.ports import (
+    ADDRESS_BITS,
+    DRAIN_LATENCY,
+    DrainPort,
+    ReadPort,
+    WritePort,
+    command_layout,
+)
+from vitaccel.hw.post.post_pipe import PostPipe, pipe_latency
+from vitaccel.hw.post.post_tiles import PostTiles, tile_layout
+from vitaccel.hw.primitives.pipe import delayed
+from vitaccel.hw.streams.skid import Skid
+from vitaccel.hw.streams.stream import link
+
+__all__ = ["Post"]
+
+TARGET = data.StructLayout({"address": ADDRESS_BITS, "last": 1})  # of an output word
+DEPTH = 32  # output words under way or waiting; the pipeline holds about 20
+
+
+class Post(wiring.Component):
+    """Turn accumulators into words of the activation memory, tile by tile.
+
+    For every n-tile, row m and word w of the tile: lane l takes its column, then `Requant`, then
+    the table if asked for; written to ``dst + m * dst_stride + w``. Order, selection, formula and
+    ranges of the fields: docs/architecture.md, POST.
+
+    Parameters
+    ----------
+    config
+        Everything but the sizes of the weight buffer and of VECTOR.
+
+    Members
+    -------
+    command : In(stream of command_layout(POST))
+        Taken early: residual reads of a command may precede the last writes of the former one.
+    done : Out(1)
+        One pulse per command, the cycle after its last write was taken.
+    fault : Out(Status)
+        ILLEGAL_FIELD or LOCAL_ADDRESS once a command was refused, held until reset; commands taken
+        before that one still finish.
+    busy : Out(1)
+        A command has been taken that is not done.
+    drain : Out(DrainPort)
+        Accumulators; each bank is given back ``DRAIN_LATENCY + 1`` cycles after its last row was
+        asked for, without waiting for the writes.
+    residual : Out(ReadPort)
+        Residual words, asked for up to 16 words ahead.
+    out : Out(WritePort)
+        Output words.
+    param, table : In(WritePort)
+        POST_PARAM and TABLE, see `PostPipe`. Always ready.
+
+    Timing
+    ------
+    One word per cycle, with or without residual; three cycles more per n-tile, in which the bank
+    is given back. The first word is offered ``self.latency`` cycles after its row could be read.
+    """
+
+    command: stream.Interface
+    done: Signal
+    fault: Signal
+    busy: Signal
+    drain: wiring.PureInterface
+    residual: wiring.PureInterface
+    out: stream.Interface
+    param: stream.Interface
+    table: stream.Interface
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
+        self.latency = 1 + pipe_latency(config) + Fetch.LATENCY
+        super().__init__({
+            "command": In(stream.Signature(command_layout(isa.Op.POST))),
+            "done": Out(1),
+            "fault": Out(isa.Status),
+            "busy": Out(1),
+            "drain": Out(DrainPort(config)),
+            "residual": Out(ReadPort(config)),
+            "out": Out(WritePort(config)),
+            "param": In(WritePort(config)),
+            "table": In(WritePort(config)),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.tiles = tiles = PostTiles(self.config)
+        m.submodules.waiting = waiting = Skid(tile_layout(self.config))
+        m.submodules.residuals = residuals = Fetch(self.config, 0)
+        # The pipeline answers like a memory: what is asked of it comes back in order, later.
+        m.submodules.results = results = Fetch(self.config, TARGET, DEPTH)
+        link(m, wiring.flipped(self.command), tiles.command)
+        wiring.connect(m, residuals.port, wiring.flipped(self.residual))
+        m.d.comb += self.fault.eq(tiles.fault)
+        self._split(m, tiles.o, waiting.i, residuals.i)
+        self._issue(m, waiting.o, residuals.o, results)
+        self._write(m, results.o)
+        return m
+
+    def _split(
+        self, m: Module, tile: stream.Interface, waiting: stream.Interface, wanted: stream.Interface
+    ) -> None:
+        """Give each tile to the walk of its residual, which so runs ahead, and to the queue."""
+        m.submodules.residual_walk = walk = Walk(2)
+        use = tile.p.settings.use_residual
+        m.d.comb += [
+            waiting.payload.eq(tile.payload),
+            waiting.valid.eq(tile.valid & (walk.i.ready | ~use)),
+            *_walk_tile(walk, tile.p, "residual"),
+            walk.i.valid.eq(tile.valid & use & waiting.ready),
+            tile.ready.eq(waiting.ready & (walk.i.ready | ~use)),
+            wanted.p.address.eq(walk.o.p.address),
+            wanted.valid.eq(walk.o.valid),
+            walk.o.ready.eq(wanted.ready),
+        ]
+
+    def _issue(
+        self, m: Module, waiting: stream.Interface, residual: stream.Interface, results: Fetch
+    ) -> None:
+        """Send one output word per cycle into the pipeline while everything it needs is there."""
+        m.submodules.walk = walk = Walk(2)
+        m.submodules.pipe = pipe = PostPipe(self.config)
+        tile = Signal(tile_layout(self.config))
+        row = Signal.like(self.drain.address)
+        param = Signal.like(tile.param)
+        m.d.comb += [
+            *_walk_tile(walk, waiting.p, "dst"),
+            walk.i.valid.eq(waiting.valid),
+            waiting.ready.eq(walk.i.ready),
+        ]
+
+        issued = Signal()
+        settling = Signal()
+        able = Signal()  # but for the walk and for room at the end
+        end_of_row, end_of_tile = walk.o.p.last[1], walk.o.p.last[0]
+        m.d.comb += [
+            able.eq(self.drain.full & ~settling & (residual.valid | ~tile.settings.use_residual)),
+            results.i.valid.eq(walk.o.valid & able),
+            results.i.p.tag.address.eq(walk.o.p.address),
+            results.i.p.tag.last.eq(end_of_tile & tile.last),
+            results.port.request.ready.eq(1),
+            walk.o.ready.eq(able & results.i.ready),
+            issued.eq(results.port.request.valid),
+            residual.ready.eq(issued & tile.settings.use_residual),
+        ]
+        with m.If(waiting.valid & walk.i.ready):
+            m.d.sync += [tile.eq(waiting.payload), param.eq(waiting.p.param), row.eq(0)]
+        with m.Elif(issued):
+            m.d.sync += [param.eq(param + 1), row.eq(row + end_of_row)]
+            with m.If(end_of_row):
+                m.d.sync += param.eq(tile.param)
+        m.d.sync += [
+            self.drain.address.eq(row),
+            pipe.i.param.eq(param),
+            pipe.i.residual.eq(residual.p.data),
+            pipe.i.settings.eq(tile.settings),
+        ]
+        self._answer(m, pipe, results, issued)
+        self._release(m, issued & end_of_tile, settling)
+
+    def _answer(self, m: Module, pipe: PostPipe, results: Fetch, issued: Signal) -> None:
+        link(m, wiring.flipped(self.param), pipe.param)
+        link(m, wiring.flipped(self.table), pipe.table)
+        finished = delayed(m, issued, 1 + pipe_latency(self.config), "issued", reset_less=False)
+        m.d.comb += [
+            pipe.columns.eq(self.drain.data),
+            results.port.valid.eq(finished),
+            results.port.data.eq(pipe.o),
+        ]
+
+    def _release(self, m: Module, end_of_tile: Signal, settling: Signal) -> None:
+        """Give the bank back once its last row has been read."""
+        ends = Signal(1 + DRAIN_LATENCY)
+        m.d.sync += ends.eq(Cat(end_of_tile, ends))
+        m.d.comb += [self.drain.release.eq(ends[-1]), settling.eq(ends.any())]
+
+    def _write(self, m: Module, result: stream.Interface) -> None:
+        """Offer results to the memory; count commands."""
+        taken = Signal()
+        finished = Signal()
+        under_way = Signal(range(2 * DEPTH))  # each but the newest few has a word in `results`
+        m.d.comb += [
+            self.out.p.address.eq(result.p.tag.address),
+            self.out.p.data.eq(result.p.data),
+            self.out.valid.eq(result.valid),
+            result.ready.eq(self.out.ready),
+            taken.eq(self.command.valid & self.command.ready),
+            finished.eq(result.valid & self.out.ready & result.p.tag.last),
+            self.busy.eq(under_way != 0),
+        ]
+        m.d.sync += [self.done.eq(finished), under_way.eq(under_way + taken - finished)]
+
+
+def _walk_tile(walk: Walk, tile: data.View, start: str) -> list:
+    """Describe the words of ``tile`` from its field ``start`` on, rows ``<start>_stride`` apart."""
+    nest = walk.i.p
+    return [
+        nest.base.eq(tile[start]),
+        nest.counts[0].eq(tile.n_rows),
+        nest.counts[1].eq(tile.n_words),
+        nest.strides[0].eq(tile[f"{start}_stride"]),
+        nest.strides[1].eq(1),
+    ]

@@ -1,0 +1,1 @@
+"""Everything around the compute units: sequencer, semaphores, DMA, registers."""

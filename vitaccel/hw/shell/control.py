@@ -1,0 +1,125 @@
+"""AXI4-Lite slave with the registers of `vitaccel.registers`."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from vitaccel.config import AcceleratorConfig
+from vitaccel.hw.axi.axi import OKAY, SLVERR, Ports, lite_ports
+from vitaccel.hw.ports import fields_layout
+from vitaccel.registers import CONTROL, IDENTITY, REGISTERS, VERSION, Register, digest_word
+
+__all__ = ["Control"]
+
+
+def _member(register: Register) -> wiring.Member:
+    if register.writable:
+        return Out(32, init=register.init)  # pyright: ignore[reportCallIssue]
+    return In(32)
+
+
+class Control(Ports, wiring.Component):
+    """Registers behind AXI4-Lite; byte strobes are honoured.
+
+    An address without a register, or a write to one that cannot be written, answers SLVERR and
+    changes nothing. The two low address bits are ignored.
+
+    Parameters
+    ----------
+    config
+        Sets CONFIG_DIGEST.
+
+    Members
+    -------
+    aw*, w*, b*, ar*, r*
+        AXI4-Lite channels.
+    control : Out(fields of registers.CONTROL)
+        Pulses.
+    <register> : Out(32) if writable, else In(32)
+        One per register that is neither constant nor CONTROL, by its lowercase name.
+
+    Timing
+    ------
+    A write takes effect in the cycle after address and data have arrived; one write and one read
+    in 3 cycles each. All outputs are registers.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
+        self.constants = {
+            "ID": IDENTITY,
+            "VERSION": VERSION,
+            "CONFIG_DIGEST": digest_word(config.digest()),
+            "CONTROL": 0,
+        }
+        super().__init__({
+            **lite_ports(),
+            "control": Out(fields_layout(CONTROL)),
+            **{
+                name.lower(): _member(register)
+                for name, register in REGISTERS.items()
+                if name not in self.constants
+            },
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        self._write(m)
+        self._read(m)
+        return m
+
+    def _write(self, m: Module) -> None:
+        address = Signal.like(self.awaddr)
+        word = Signal.like(self.wdata)
+        strobe = Signal.like(self.wstrb)
+        has_address = Signal()
+        has_word = Signal()
+        acts = Signal()
+        m.d.comb += [
+            self.awready.eq(~has_address),
+            self.wready.eq(~has_word),
+            acts.eq(has_address & has_word & ~self.bvalid),
+        ]
+        m.d.sync += self.control.eq(0)
+        with m.If(self.awvalid & self.awready):
+            m.d.sync += [address.eq(self.awaddr), has_address.eq(1)]
+        with m.If(self.wvalid & self.wready):
+            m.d.sync += [word.eq(self.wdata), strobe.eq(self.wstrb), has_word.eq(1)]
+        with m.If(self.bready):
+            m.d.sync += self.bvalid.eq(0)
+        with m.If(acts):
+            m.d.sync += [has_address.eq(0), has_word.eq(0), self.bvalid.eq(1)]
+            m.d.sync += self.bresp.eq(SLVERR)
+            with m.Switch(address[2:]):
+                for name, register in REGISTERS.items():
+                    if not register.writable:
+                        continue
+                    with m.Case(register.offset >> 2):
+                        m.d.sync += self.bresp.eq(OKAY)
+                        if name == "CONTROL":
+                            m.d.sync += self.control.eq(Mux(strobe[0], word, 0))
+                            continue
+                        target = getattr(self, name.lower())
+                        for n in range(4):
+                            with m.If(strobe[n]):
+                                m.d.sync += target.word_select(n, 8).eq(word.word_select(n, 8))
+
+    def _read(self, m: Module) -> None:
+        address = Signal.like(self.araddr)
+        asked = Signal()
+        m.d.comb += self.arready.eq(~asked & ~self.rvalid)
+        with m.If(self.arvalid & self.arready):
+            m.d.sync += [address.eq(self.araddr), asked.eq(1)]
+        with m.If(self.rready):
+            m.d.sync += self.rvalid.eq(0)
+        with m.If(asked):
+            m.d.sync += [asked.eq(0), self.rvalid.eq(1), self.rresp.eq(OKAY)]
+            with m.Switch(address[2:]):
+                for name, register in REGISTERS.items():
+                    with m.Case(register.offset >> 2):
+                        if name in self.constants:
+                            m.d.sync += self.rdata.eq(self.constants[name])
+                        else:
+                            m.d.sync += self.rdata.eq(getattr(self, name.lower()))
+                with m.Default():
+                    m.d.sync += [self.rdata.eq(0), self.rresp.eq(SLVERR)]

@@ -1,0 +1,1 @@
+"""Parts that move words under valid and ready: queues, buffers, widths."""

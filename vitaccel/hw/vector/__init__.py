@@ -1,0 +1,1 @@
+"""Vector unit: LayerNorm and softmax on rows."""

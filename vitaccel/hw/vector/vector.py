@@ -1,0 +1,216 @@
+"""VECTOR: LayerNorm and softmax over rows of the activation memory."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from vitaccel import isa
+from vitaccel.config import AcceleratorConfig
+from vitaccel.hw.memory.fetch import Fetch
+from vitaccel.hw.memory.walk import Walk
+from vitaccel.hw.ports import ReadPort, WritePort, command_layout, unit_layout
+from vitaccel.hw.vector.layernorm import LayerNorm
+from vitaccel.hw.vector.marker import Marker
+from vitaccel.hw.vector.softmax import Softmax
+
+__all__ = ["Vector"]
+
+MAX_LENGTH = 2048  # of a row of NORM
+MAX_POST_SHIFT = 32  # of NORM
+MAX_BITS = 8  # of a linear probability
+
+Units = tuple[Softmax, LayerNorm]  # by the command's ``norm``
+
+
+class Vector(wiring.Component):
+    """Run NORM and SOFTMAX: read rows, stream them through `LayerNorm` or `Softmax`, write them.
+
+    Word w of row m is read from ``src + m * src_stride + w`` and its result written to
+    ``dst + m * dst_stride + w``. ``dst`` may equal ``src``.
+
+    Parameters
+    ----------
+    config
+        Shapes both operators.
+
+    Members
+    -------
+    command : In(stream of unit_layout(VECTOR))
+        Taken once the former command is done.
+    done : Out(1)
+        One pulse per command, the cycle after its last write was taken.
+    fault : Out(Status)
+        Why a command was refused; held until reset. ILLEGAL_FIELD: ``n_rows`` or ``length`` is 0,
+        ``n_words`` is above ``row_words``, ``length`` above ``n_words`` words; NORM: ``length``
+        above 2048, ``post_shift`` not 1 to 32; SOFTMAX: no such slot, ``log2`` without
+        ``log2_attention``, ``bits`` not 1 to 8 without ``log2``. LOCAL_ADDRESS: parameters of NORM
+        past ``vector_words``.
+    busy : Out(1)
+        A command has been taken that is not done.
+    src : Out(ReadPort)
+        Rows.
+    dst : Out(WritePort)
+        Results.
+    param, exp : In(WritePort)
+        VECTOR_PARAM and EXP of `isa.Space`. Always ready. Not to be written where a command in
+        progress reads.
+
+    Timing
+    ------
+    First request `START` cycles after a command; then as `LayerNorm` or `Softmax`, one word per
+    cycle for long enough rows.
+    """
+
+    command: stream.Interface
+    done: Signal
+    fault: Signal
+    busy: Signal
+    src: wiring.PureInterface
+    dst: stream.Interface
+    param: stream.Interface
+    exp: stream.Interface
+
+    START = 3 + Walk.LATENCY
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
+        super().__init__({
+            "command": In(stream.Signature(unit_layout(isa.Unit.VECTOR))),
+            "done": Out(1),
+            "fault": Out(isa.Status),
+            "busy": Out(1),
+            "src": Out(ReadPort(config)),
+            "dst": Out(WritePort(config)),
+            "param": In(WritePort(config)),
+            "exp": In(WritePort(config)),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        held = Signal(unit_layout(isa.Unit.VECTOR))
+        norm = _fields(isa.Op.NORM, held)
+        softmax = _fields(isa.Op.SOFTMAX, held)
+        m.submodules.layernorm = layernorm = LayerNorm(self.config)
+        m.submodules.softmax = exponentials = Softmax(self.config)
+        units = (exponentials, layernorm)
+        wiring.connect(m, wiring.flipped(self.param), layernorm.write)
+        wiring.connect(m, wiring.flipped(self.exp), exponentials.write)
+        m.d.comb += [layernorm.fields.eq(norm), exponentials.fields.eq(softmax)]
+
+        start = Signal()
+        ended = Signal()
+        self._control(m, held, start, ended)
+        self._read(m, norm, start, held.norm, units)
+        self._write(m, norm, start, held.norm, units, ended)
+        return m
+
+    def _control(self, m: Module, held: data.View, start: Signal, ended: Signal) -> None:
+        """Take a command, check it, start it, wait for its last write."""
+        norm = _fields(isa.Op.NORM, held)
+        capacity = Signal(16 + bits_for(self.config.rows))  # elements of n_words
+        m.d.sync += [capacity.eq(norm.n_words * self.config.rows), self.done.eq(ended)]
+        with m.FSM() as fsm:
+            m.d.comb += self.busy.eq(~fsm.ongoing("TAKE"))
+            with m.State("TAKE"):
+                m.d.comb += self.command.ready.eq(1)
+                with m.If(self.command.valid):
+                    m.d.sync += held.eq(self.command.payload)
+                    m.next = "MEASURE"
+            with m.State("MEASURE"):
+                m.next = "CHECK"
+            with m.State("CHECK"):
+                status = self._check(m, held, capacity)
+                m.d.sync += self.fault.eq(status)
+                with m.If(status == isa.Status.OK):
+                    m.next = "START"
+                with m.Else():
+                    m.next = "STOP"
+            with m.State("START"):
+                m.d.comb += start.eq(1)
+                m.next = "RUN"
+            with m.State("RUN"), m.If(ended):
+                m.next = "TAKE"
+            with m.State("STOP"):
+                pass
+
+    def _check(self, m: Module, held: data.View, capacity: Signal) -> Signal:
+        """Return what is wrong with a command."""
+        norm = _fields(isa.Op.NORM, held)
+        softmax = _fields(isa.Op.SOFTMAX, held)
+        status = Signal(isa.Status)
+        bad_shift = (norm.post_shift == 0) | (norm.post_shift > MAX_POST_SHIFT)
+        bad_norm = bad_shift | (norm.length > MAX_LENGTH)
+        bad_bits = (softmax.bits == 0) | (softmax.bits > MAX_BITS)
+        bad_form = (
+            bad_bits & ~softmax.log2 if self.config.log2_attention else bad_bits | softmax.log2
+        )
+        bad_softmax = bad_form | (softmax.param >= self.config.table_slots)
+        illegal = (
+            (norm.n_rows == 0) | (norm.length == 0) | (norm.length > capacity)
+            | (norm.n_words > self.config.row_words)
+            | Mux(held.norm, bad_norm, bad_softmax)
+        )  # fmt: skip
+        with m.If(illegal):
+            m.d.comb += status.eq(isa.Status.ILLEGAL_FIELD)
+        with m.Elif(held.norm & (norm.param + norm.n_words > self.config.vector_words)):
+            m.d.comb += status.eq(isa.Status.LOCAL_ADDRESS)
+        return status
+
+    def _read(
+        self, m: Module, fields: data.View, start: Signal, norm: Signal, units: Units
+    ) -> None:
+        """Fetch rows for one of the units."""
+        m.submodules.reads = reads = Walk(2)
+        m.submodules.fetch = fetch = Fetch(self.config, 1)
+        m.submodules.marker = marker = Marker(self.config)
+        wiring.connect(m, fetch.port, wiring.flipped(self.src))
+        wiring.connect(m, fetch.o, marker.i)
+        m.d.comb += [
+            *_walk(reads, fields, "src", start),
+            fetch.i.p.address.eq(reads.o.p.address),
+            fetch.i.p.tag.eq(reads.o.p.last[1]),
+            fetch.i.valid.eq(reads.o.valid),
+            reads.o.ready.eq(fetch.i.ready),
+            marker.length.eq(fields.length),
+            marker.o.ready.eq(Mux(norm, units[1].i.ready, units[0].i.ready)),
+        ]
+        for which, unit in enumerate(units):
+            m.d.comb += [
+                unit.i.payload.eq(marker.o.payload),
+                unit.i.valid.eq(marker.o.valid & (norm == which)),
+            ]
+
+    def _write(
+        self, m: Module, fields: data.View, start: Signal, norm: Signal, units: Units, ended: Signal
+    ) -> None:
+        """Write the results of the unit at work."""
+        m.submodules.writes = writes = Walk(2)
+        taken = Signal()
+        m.d.comb += [
+            *_walk(writes, fields, "dst", start),
+            self.dst.p.address.eq(writes.o.p.address),
+            self.dst.p.data.eq(Mux(norm, units[1].o.payload, units[0].o.payload)),
+            self.dst.valid.eq(units[1].o.valid | units[0].o.valid),
+            taken.eq(self.dst.valid & self.dst.ready),
+            writes.o.ready.eq(taken),
+            ended.eq(taken & writes.o.p.last[0]),
+            *(unit.o.ready.eq(self.dst.ready) for unit in units),
+        ]
+
+
+def _fields(op: isa.Op, command: data.View) -> data.View:
+    layout = command_layout(op)
+    return data.View(layout, command.fields[: layout.size])
+
+
+def _walk(walk: Walk, fields: data.View, place: str, start: Signal) -> list:
+    """Walk the rows of ``src`` or ``dst``."""
+    return [
+        walk.i.p.base.eq(fields[place]),
+        walk.i.p.counts[0].eq(fields.n_rows),
+        walk.i.p.counts[1].eq(fields.n_words),
+        walk.i.p.strides[0].eq(fields[f"{place}_stride"]),
+        walk.i.p.strides[1].eq(1),
+        walk.i.valid.eq(start),
+    ]
