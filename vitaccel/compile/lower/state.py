@@ -105,8 +105,10 @@ class Lowering:
                 reads=(view,),
             )
             self.stores.append((layer.name, head, store))
-            joint = isinstance(layer, QMatMul) and not layer.transpose_b  # whole with the last
-            slot = self.slot(layer, layer.heads - 1 if joint else head)
+            ready = head  # the head that makes it whole
+            if isinstance(layer, QMatMul) and not layer.transpose_b:
+                ready = layer.heads - 1
+            slot = self.slot(layer, ready)
             self.emit(Step(store), None if slot is None else slot + 0.01)
 
     def tensor(self, layer: QLayer, suffix: str) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Reads a stream of addresses through a memory port."""
 
+from typing import Any
+
 from amaranth import Module, Shape, Signal, signed
 from amaranth.hdl import ShapeLike
 from amaranth.lib import data, stream, wiring
@@ -52,7 +54,7 @@ class Fetch(wiring.Component):
     """
 
     i: stream.Interface
-    port: wiring.PureInterface
+    port: Any
     o: stream.Interface
 
     LATENCY = Queue.LATENCY

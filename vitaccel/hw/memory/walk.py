@@ -1,6 +1,6 @@
 """Addresses of nested loops, one per cycle."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -90,7 +90,7 @@ class Walk(wiring.Component):
             following = self._address(m, k, ends[k], take, moves, following)
         return m
 
-    def _count(self, m: Module, k: int, end: Signal, take: Signal, moves: Signal) -> None:
+    def _count(self, m: Module, k: int, end: Value, take: Signal, moves: Signal) -> None:
         """Find out in each iteration of loop k whether the next one is the last."""
         count = Signal(COUNT_BITS, name=f"count_{k}", reset_less=True)
         single = Signal(name=f"single_{k}", reset_less=True)
@@ -104,7 +104,7 @@ class Walk(wiring.Component):
             m.d.sync += [end.eq(ahead == count), ahead.eq(ahead + 1)]
 
     def _address(
-        self, m: Module, k: int, end: Signal, take: Signal, moves: Signal, outer: Signal
+        self, m: Module, k: int, end: Value, take: Signal, moves: Signal, outer: Value
     ) -> Signal:
         """Address at which this iteration of loop k began; return that of the next one."""
         start = Signal(ADDRESS_BITS, name=f"start_{k}", reset_less=True)

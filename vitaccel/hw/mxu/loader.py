@@ -1,5 +1,7 @@
 """Loads stationary tiles into the shadow registers of the array, ahead of their use."""
 
+from typing import Any
+
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -47,6 +49,14 @@ class Loader(wiring.Component):
     One word per cycle; two blocks of R words wait here while the shadows are full. A command with
     another memory than the former one waits for the former's answers.
     """
+
+    command: stream.Interface
+    weights: Any
+    stationary: Any
+    loaded: Signal
+    used: Signal
+    words: data.View
+    control: data.View
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config

@@ -1,7 +1,9 @@
 """Matrix unit: executes GEMM on the systolic array."""
 
-from amaranth import Module, Signal
-from amaranth.lib import stream, wiring
+from typing import Any
+
+from amaranth import Module, Signal, Value
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from vitaccel import isa
@@ -56,6 +58,16 @@ class Mxu(wiring.Component):
     --------
     Exact modulo ``2**accumulator_bits``; golden twins `golden.ops.matmul` and ``log2_matmul``.
     """
+
+    command: stream.Interface
+    weights: Any
+    stationary: Any
+    stream: Any
+    drain: Any
+    beat: Signal
+    done: Signal
+    fault: Signal
+    busy: Signal
 
     START_CYCLES = 8
     N_COMMANDS = 63  # more than the queues inside can hold
@@ -127,7 +139,7 @@ class Mxu(wiring.Component):
             with m.Else():
                 m.d.sync += self.fault.eq(isa.Status.ILLEGAL_FIELD)
 
-    def _legal(self, command: Signal) -> Signal:
+    def _legal(self, command: data.View) -> Value:
         weight = command.source == isa.Stationary.WEIGHT
         transposed = command.source == isa.Stationary.TRANSPOSED
         k_stride = command.stationary_stride * self.config.rows

@@ -27,6 +27,9 @@ class Skew(wiring.Component):
     Latency of lane r: ``LATENCY + r`` cycles.
     """
 
+    i: data.View
+    o: data.View
+
     LATENCY = 1
 
     def __init__(self, word: data.ArrayLayout) -> None:

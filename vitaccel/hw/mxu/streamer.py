@@ -1,5 +1,7 @@
 """Streams activations into the array, tile after tile."""
 
+from typing import Any
+
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -53,6 +55,17 @@ class Streamer(wiring.Component):
     One beat per cycle. Tiles follow without a gap if the next is loaded and they have at
     least `Accumulators.HAZARD` rows, otherwise as soon as both are true.
     """
+
+    command: stream.Interface
+    port: Any
+    loaded: Signal
+    used: Signal
+    free: Signal
+    claim: Signal
+    beat: data.View
+    lanes: data.View
+    swap: Signal
+    done: Signal
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
@@ -140,6 +153,6 @@ class Streamer(wiring.Component):
             swap.eq(self.used),
             self.swap.eq(swap),
         ]
-        for lane, byte in zip(skew.i, word, strict=True):
-            m.d.comb += lane.eq(Cat(byte, byte[7] & ~unsigned))
+        for r in range(self.config.rows):
+            m.d.comb += skew.i[r].eq(Cat(word[r], word[r][7] & ~unsigned))
         m.d.comb += self.lanes.eq(skew.o)

@@ -49,6 +49,9 @@ class TileWalk(wiring.Component):
     to ``command.ready``.
     """
 
+    command: stream.Interface
+    o: stream.Interface
+
     LATENCY = Walk.LATENCY
 
     def __init__(self, config: AcceleratorConfig) -> None:

@@ -1,7 +1,7 @@
 """Transposes R x R blocks of bytes on their way into the array."""
 
 from amaranth import Module, Signal
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from vitaccel.config import AcceleratorConfig
@@ -36,6 +36,10 @@ class Transposer(wiring.Component):
     Latency as `Skew`; one word per cycle in and out, blocks back to back; never stalls.
     """
 
+    i: data.View
+    start: Signal
+    o: data.View
+
     LATENCY = 1
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -50,7 +54,7 @@ class Transposer(wiring.Component):
         m = Module()
         load = self.start
         for row in range(self.config.rows):
-            lanes = Signal(self.i.shape(), name=f"lanes_{row}", reset_less=True)
+            lanes = Signal(word_layout(self.config), name=f"lanes_{row}", reset_less=True)
             m.d.sync += lanes.eq(lanes.as_value()[8:])
             with m.If(load):
                 m.d.sync += lanes.eq(self.i)

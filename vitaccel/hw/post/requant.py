@@ -48,6 +48,10 @@ class Shifter(wiring.Component):
     Latency and ports are those of `Multiplier`; a register lies in the middle of the shift.
     """
 
+    a: Signal
+    b: Signal
+    p: Signal
+
     LATENCY = Multiplier.LATENCY
 
     def __init__(self, a_width: int, b_width: int) -> None:

@@ -104,7 +104,7 @@ class RowTotal(wiring.Component):
         def add(a: Value, b: Value) -> Value:
             return a + b
 
-        word = reduce_tree(m, list(self.i), add, name="sum")
+        word = reduce_tree(m, [*self.i], add, name="sum")
         levels = tree_latency(self.config.rows)
         valid = delayed(m, self.i_valid, levels, "valid", reset_less=False)
         last = delayed(m, self.i_last, levels, "last")

@@ -132,7 +132,7 @@ class Softmax(wiring.Component):
             table.slot.eq(self.fields.param),
         ]
         m.d.comb += [
-            index.eq(maxima.o.payload - words.o.p.lanes[r]) for r, index in enumerate(table.index)
+            table.index[r].eq(maxima.o.payload - words.o.p.lanes[r]) for r in range(config.rows)
         ]
         mask = delayed(m, words.o.p.mask, LaneTable.LATENCY, "mask")
         m.d.comb += [

@@ -1,5 +1,7 @@
 """VECTOR: LayerNorm and softmax over rows of the activation memory."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -66,7 +68,7 @@ class Vector(wiring.Component):
     done: Signal
     fault: Signal
     busy: Signal
-    src: wiring.PureInterface
+    src: Any
     dst: stream.Interface
     param: stream.Interface
     exp: stream.Interface
