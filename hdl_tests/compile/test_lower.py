@@ -10,8 +10,8 @@ from vitaccel.errors import ConfigError
 BASE = PRESETS["w8a8"]
 
 
-def refusal(config: AcceleratorConfig, **build: object) -> str:
-    network = random_qnetwork(**({"log2": False, "dim": 24, "tokens": 10} | build))
+def refusal(config: AcceleratorConfig, *, dim: int = 24, log2: bool = False) -> str:
+    network = random_qnetwork(tokens=10, dim=dim, log2=log2)
     with pytest.raises(ConfigError) as caught:
         compile_network(network, config)
     return str(caught.value)

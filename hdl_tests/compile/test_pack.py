@@ -57,11 +57,11 @@ def test_packed_words_hold_two_nibbles() -> None:
     weight = np.array([[1, -2], [3, -4], [5, -6], [7, -8]])
     packed = pack_weights(weight, np.zeros(4, dtype=bool), PACKED, "x")
 
-    def nibble(low, high):
+    def nibbles(low: int, high: int) -> int:
         return (low & 15) | (high & 15) << 4
 
     np.testing.assert_array_equal(
-        packed.tiles[0, 0], [[nibble(1, 5), nibble(-2, -6)], [nibble(3, 7), nibble(-4, -8)]]
+        packed.tiles[0, 0], [[nibbles(1, 5), nibbles(-2, -6)], [nibbles(3, 7), nibbles(-4, -8)]]
     )
 
 

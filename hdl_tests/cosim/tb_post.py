@@ -8,6 +8,7 @@ import cocotb
 from cocotb.triggers import ReadOnly, RisingEdge, gather, with_timeout
 
 from hdl_tests.harness.bench import Dut, collect, drive, start
+from hdl_tests.harness.payload import packed
 from hdl_tests.harness.post_cases import Case, Memories, random_case
 from vitaccel import isa
 from vitaccel.config import AcceleratorConfig
@@ -20,8 +21,8 @@ WRITE = WritePort(CONFIG).members["payload"].shape
 COUNT = 40
 
 
-def packed(writes: list[tuple[int, list[int]]]) -> list[int]:
-    return [WRITE.const({"address": a, "data": lanes}).as_value().value for a, lanes in writes]
+def write_bits(writes: list[tuple[int, list[int]]]) -> list[int]:
+    return [packed(WRITE, {"address": a, "data": lanes}) for a, lanes in writes]
 
 
 async def accumulators(dut: Dut, cases: list[Case], pause: float) -> None:
@@ -40,8 +41,7 @@ async def accumulators(dut: Dut, cases: list[Case], pause: float) -> None:
             full = False
         full = full or (bool(tiles) and rng.random() >= pause)
         row = tiles[0][address] if full and not release and address < len(tiles[0]) else None
-        lanes = columns_layout(CONFIG).const(row or [-1] * CONFIG.columns)
-        dut.drain__data.value = lanes.as_value().value
+        dut.drain__data.value = packed(columns_layout(CONFIG), row or [-1] * CONFIG.columns)
         dut.drain__full.value = int(full)
         address = asked
 
@@ -78,18 +78,18 @@ async def matches_golden(dut: Dut, pause: float) -> None:
     memories = Memories(CONFIG, cocotb.RANDOM_SEED % 2**63)
     rng = random.Random(cocotb.RANDOM_SEED)
     cases = [random_case(rng, memories) for _ in range(COUNT)]
-    want = packed([write for case in cases for write in case.want])
+    want = write_bits([write for case in cases for write in case.want])
     await start(
         dut, "command__valid", "param__valid", "table__valid", "drain__full", "residual__valid",
         "residual__request__ready", "out__ready",
     )  # fmt: skip
-    await drive(dut, "param", packed(memories.param_writes()), 0.0)
-    await drive(dut, "table", packed(memories.table_writes()), 0.0)
+    await drive(dut, "param", write_bits(memories.param_writes()), 0.0)
+    await drive(dut, "table", write_bits(memories.table_writes()), 0.0)
     pulses: list[int] = []
     cocotb.start_soon(accumulators(dut, cases, pause))
     cocotb.start_soon(activations(dut, memories, pause))
     cocotb.start_soon(count_done(dut, pulses))
-    sent = [COMMAND.const(case.fields).as_value().value for case in cases]
+    sent = [packed(COMMAND, case.fields) for case in cases]
     both = gather(drive(dut, "command", sent, pause), collect(dut, "out", len(want), pause))
     _, got = await with_timeout(both, 2, "ms")
     for n, (g, w) in enumerate(zip(got, want, strict=True)):

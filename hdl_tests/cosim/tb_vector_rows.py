@@ -4,10 +4,10 @@ import os
 import random
 
 import cocotb
-from amaranth.lib import data
 from cocotb.triggers import RisingEdge, gather
 
 from hdl_tests.harness.bench import Dut, collect, drive, start
+from hdl_tests.harness.payload import packed
 from hdl_tests.harness.vector_rows import Case, NormCase, SoftmaxCase, corner_rows, random_rows
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.ports import WritePort, command_layout, word_layout
@@ -17,10 +17,6 @@ from vitaccel.isa import Op
 CONFIG = AcceleratorConfig.model_validate_json(os.environ["VITACCEL_CONFIG"])
 OP = Op[os.environ["VITACCEL_OP"]]
 N_ROWS = 20
-
-
-def packed(layout: data.Layout, value: object) -> int:
-    return layout.const(value).as_value().value
 
 
 def cases(rng: random.Random) -> list[Case]:

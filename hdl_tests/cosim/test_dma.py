@@ -1,5 +1,7 @@
 """LOAD and STORE as Verilog, behind registers and program, against cocotbext-axi's memory."""
 
+from typing import Literal
+
 import pytest
 
 from hdl_tests.harness.cosim import simulate
@@ -11,7 +13,7 @@ pytestmark = pytest.mark.cosim
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("rows", "axi_bytes"), [(8, 8), (4, 4), (12, 8), (3, 16)])
-def test_dma(rows: int, axi_bytes: int) -> None:
+def test_dma(rows: int, axi_bytes: Literal[4, 8, 16]) -> None:
     config = AcceleratorConfig(
         rows=rows, columns=rows, axi_bytes=axi_bytes, activation_words=512, weight_words=128,
         post_words=5, vector_words=12, table_slots=1,

@@ -11,7 +11,18 @@ from golden.datasets import digits
 from golden.evaluate import accuracy, run_float
 from golden.execute import execute
 from golden.models import load_checkpoint
-from golden.network import Add, Concat, Constant, Gelu, Input, LayerNorm, Linear, Network, Patches
+from golden.network import (
+    Add,
+    Concat,
+    Constant,
+    Gelu,
+    Input,
+    Layer,
+    LayerNorm,
+    Linear,
+    Network,
+    Patches,
+)
 from golden.qnetwork import QConcat, QConstant, QLinear, QMatMul, QNetwork, QSlice, QSoftmax
 from golden.quantize import quantize
 from golden.quantize.equalize import equalize
@@ -47,8 +58,9 @@ def images(n: int) -> torch.Tensor:
 
 
 @cache
-def small(scheme: Scheme) -> QNetwork:
-    """Enough for tests of structure."""
+def small(name: str, config: str | None = None) -> QNetwork:
+    """Enough for tests of structure; for a preset's array, or any."""
+    scheme = SCHEMES[name] if config is None else Scheme.for_config(name, PRESETS[config])
     return quantize(float_network(), images(16), scheme)
 
 
@@ -75,7 +87,7 @@ def test_accuracy_on_held_out_images(name: str) -> None:
 
 @pytest.mark.parametrize("name", SCHEMES)
 def test_every_scheme_gives_a_valid_network(name: str) -> None:
-    network, scheme = small(SCHEMES[name]), SCHEMES[name]
+    network, scheme = small(name), SCHEMES[name]
     validate(network)
     assert network.scheme == name
     for layer in network.layers:
@@ -96,7 +108,7 @@ def test_every_scheme_gives_a_valid_network(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["w8a8", "shift"])
 def test_every_tensor_is_near_the_float_one(name: str) -> None:
-    network, integer = float_network(), small(SCHEMES[name])
+    network, integer = float_network(), small(name)
     x = digits().validation.images[:64]
     floats, integers = run_float(rewrite(network), x), execute(integer, x)
     after = {user.x: user.name for user in network.layers if isinstance(user, Gelu)}
@@ -116,7 +128,7 @@ def test_every_tensor_is_near_the_float_one(name: str) -> None:
 
 
 def test_shift_scheme_has_powers_of_two_only() -> None:
-    network = small(SCHEMES["shift"])
+    network = small("shift")
     for name, value in network.tensors.items():
         if name.endswith(("mul",)):
             assert torch.equal(value & (value - 1), torch.zeros_like(value)), name
@@ -129,7 +141,7 @@ def test_shift_scheme_has_powers_of_two_only() -> None:
 def test_mixed_filters_suit_the_array(config: str) -> None:
     accelerator = PRESETS[config]
     scheme = Scheme.for_config("mixed", accelerator)
-    network = small(scheme)
+    network = small("mixed", config)
     layouts = channel_layouts(network, accelerator)
     array = {"rows": scheme.rows, "groups": scheme.groups, "pot_groups": scheme.pot_groups}
     for layer in linears(network):
@@ -141,14 +153,14 @@ def test_mixed_filters_suit_the_array(config: str) -> None:
 
 
 def test_layout_is_the_compilers() -> None:
-    network, config = small(SCHEMES["w8a8"]), PRESETS["mixed-12x24"]
+    network, config = small("w8a8"), PRESETS["mixed-12x24"]
     expected = channel_layouts(network, config)["blocks.0.attn.qkv"].tolist()
     assert layout_of(144, [(0, 48, 3), (48, 48, 3), (96, 48, 3)], 12) == expected
     assert layout_of(10, [], 4) == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, -1, -1]
 
 
 def test_class_token_and_positions_are_constants_in_the_format_of_the_residual() -> None:
-    network = small(SCHEMES["w8a8"])
+    network = small("w8a8")
     (concat,) = layer_of(network, QConcat)
     formats = {layer.name: layer.out for layer in network.layers}
     for part in concat.parts:
@@ -165,7 +177,7 @@ def test_class_token_and_positions_are_constants_in_the_format_of_the_residual()
 
 
 def test_q_k_and_v_have_scales_of_their_own() -> None:
-    network = small(SCHEMES["w8a8"])
+    network = small("w8a8")
     slices = [s for s in layer_of(network, QSlice) if s.x == "blocks.0.attn.qkv"]
     assert len({s.out.scale for s in slices}) == 3
 
@@ -239,7 +251,7 @@ def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     )
 
 
-def tiny(*layers: object, **params: torch.Tensor) -> Network:
+def tiny(*layers: Layer, **params: torch.Tensor) -> Network:
     start = (Input("x", (1, 4, 4)), Patches("p", (4, 4), "x", 2), Linear("fc", (4, 4), "p"))
     weights = {"fc.weight": torch.eye(4), "fc.bias": torch.zeros(4)}
     return Network("tiny", (*start, *layers), weights | params)

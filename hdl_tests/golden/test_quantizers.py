@@ -7,6 +7,7 @@ import torch
 
 from golden import ops
 from golden.quantizers import (
+    Observer,
     asymmetric,
     bounds,
     channel_shifts,
@@ -53,7 +54,7 @@ def test_symmetric_minmax_keeps_the_greatest_exact_and_errs_by_half_a_step(bits:
 
 
 @pytest.mark.parametrize("observer", ["percentile", "mse"])
-def test_observers_shrink_the_range_of_outliers(observer: str) -> None:
+def test_observers_shrink_the_range_of_outliers(observer: Observer) -> None:
     x = normal(1, 10000)
     x[0, 0] = 15
     assert symmetric_scales(x, 4, observer) < 0.7 * symmetric_scales(x, 4)
@@ -79,7 +80,7 @@ def test_rows_of_zeros_have_scale_one() -> None:
 
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("observer", ["minmax", "percentile", "mse"])
-def test_asymmetric_covers_the_range_and_zero_is_exact(observer: str, signed: bool) -> None:
+def test_asymmetric_covers_the_range_and_zero_is_exact(observer: Observer, signed: bool) -> None:
     x = torch.rand(5000, dtype=torch.float64) * 3 - 0.2
     scale, zero_point = asymmetric(x, 8, observer, signed)
     low, high = bounds(8, signed)

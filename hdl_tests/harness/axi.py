@@ -17,14 +17,14 @@ def pauses(probability: float, seed: int) -> Any:
 
 
 class AxiTransport:
-    """`AxiRam` as memory behind the accelerator, `AxiLiteMaster` as its host."""
+    """`AxiRam` (untyped) as memory behind the accelerator, `AxiLiteMaster` as its host."""
 
     def __init__(self, dut: Any, size: int, pause: float = 0.0) -> None:
         for name in ("cocotb.vitaccel", f"cocotb.{dut._name}"):
             logging.getLogger(name).setLevel(logging.WARNING)
         self.dut = dut
-        self.ram = AxiRam(AxiBus.from_prefix(dut, "m_axi"), dut.clk, dut.rst, size=size)
-        self.host = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
+        self.ram: Any = AxiRam(AxiBus.from_prefix(dut, "m_axi"), dut.clk, dut.rst, size=size)
+        self.host: Any = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
         if pause:
             channels = (
                 self.ram.read_if.ar_channel,

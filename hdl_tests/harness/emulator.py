@@ -77,7 +77,7 @@ class Emulator:
         if columns == isa.Columns.UNIFORM:
             return self._wide_tile(words)
 
-        def signed4(nibble):
+        def signed4(nibble: np.ndarray) -> np.ndarray:
             return (nibble.astype(np.int64) & 15 ^ 8) - 8
 
         for p in range(c.wide_groups * rows):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hdl_tests.harness.payload import packed
 from vitaccel import isa
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.ports import command_layout
@@ -42,7 +43,7 @@ class Gemm:
 
     def as_bits(self) -> int:
         """Payload of the command stream."""
-        return command_layout(isa.Op.GEMM).const(vars(self)).as_value().value
+        return packed(command_layout(isa.Op.GEMM), vars(self))
 
 
 def modes(config: AcceleratorConfig) -> list[tuple[Stationary, Columns]]:
@@ -57,7 +58,7 @@ def random_gemm(config: AcceleratorConfig, rng: np.random.Generator, **fixed: in
     drawn = {
         "stream": int(rng.integers(2**16)),
         "stream_stride": int(rng.integers(2**16)),
-        "n_rows": int(rng.choice([rng.integers(1, 9), rng.integers(1, most + 1), most])),
+        "n_rows": int(rng.choice([int(rng.integers(1, 9)), int(rng.integers(1, most + 1)), most])),
         "k_tiles": int(rng.integers(1, 6)),
         "n_tiles": int(rng.integers(1, 4)),
         "stationary": int(rng.integers(2**16)),
@@ -142,7 +143,7 @@ def _sums(
 ) -> Ints:
     """Return sums of the filled columns ``[n_rows, columns]``."""
     n_wide = config.wide_groups * config.rows
-    total = np.int64(0)
+    total: Ints = np.zeros((), dtype=np.int64)
     for k_tile in range(gemm.k_tiles):
         x = _streamed(config, gemm, k_tile, memories[0])
         words = _words(config, gemm, (n_tile, k_tile), memories)

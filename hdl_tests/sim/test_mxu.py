@@ -30,19 +30,17 @@ from vitaccel.hw.mxu.mxu import Mxu
 from vitaccel.hw.ports import DRAIN_LATENCY
 from vitaccel.isa import Columns, Stationary
 
-SMALL = {"accumulator_rows": 16, "activation_words": 1024, "weight_words": 256}
+SMALL = AcceleratorConfig(accumulator_rows=16, activation_words=1024, weight_words=256)
 CONFIGS = {
-    "4x4": AcceleratorConfig(rows=4, columns=4, **SMALL),
-    "4x4-a6": AcceleratorConfig(rows=4, columns=4, activation_bits=6, weight_bits=6, **SMALL),
-    "4x8-packed": AcceleratorConfig(rows=4, columns=8, weight_bits=4, **SMALL),
-    "4x8-pot": AcceleratorConfig(rows=4, columns=8, pot_columns=4, **SMALL),
-    "4x12-mixed": AcceleratorConfig(
-        rows=4, columns=12, pot_columns=4, weight_bits=4, log2_attention=True, **SMALL
+    "4x4": SMALL.replace(rows=4, columns=4),
+    "4x4-a6": SMALL.replace(rows=4, columns=4, activation_bits=6, weight_bits=6),
+    "4x8-packed": SMALL.replace(rows=4, columns=8, weight_bits=4),
+    "4x8-pot": SMALL.replace(rows=4, columns=8, pot_columns=4),
+    "4x12-mixed": SMALL.replace(
+        rows=4, columns=12, pot_columns=4, weight_bits=4, log2_attention=True
     ),
-    "3x6-log2": AcceleratorConfig(rows=3, columns=6, pot_columns=3, log2_attention=True, **SMALL),
-    "3x6-pot5": AcceleratorConfig(
-        rows=3, columns=6, pot_columns=3, pot_bits=5, accumulator_bits=24, **SMALL
-    ),
+    "3x6-log2": SMALL.replace(rows=3, columns=6, pot_columns=3, log2_attention=True),
+    "3x6-pot5": SMALL.replace(rows=3, columns=6, pot_columns=3, pot_bits=5, accumulator_bits=24),
 }
 
 

@@ -4,6 +4,7 @@ import random
 
 import pytest
 from amaranth.sim import Simulator
+from amaranth.sim._async import TestbenchContext
 
 from vitaccel.hw.primitives.round_shift import RoundShift
 
@@ -16,7 +17,7 @@ def expected(value: int, shift: int, out_width: int) -> int:
 def run(in_width: int, shift_width: int, out_width: int, items: list[tuple[int, int]]) -> None:
     dut = RoundShift(in_width, shift_width, out_width)
 
-    async def bench(ctx) -> None:
+    async def bench(ctx: TestbenchContext) -> None:
         for n in range(len(items) + RoundShift.LATENCY):
             value, shift = items[min(n, len(items) - 1)]
             ctx.set(dut.i, value)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from amaranth.sim import Simulator
 
+from hdl_tests.harness.payload import packed
 from hdl_tests.harness.pysim import CLOCK_PERIOD
 from hdl_tests.harness.vector_rows import (
     Case,
@@ -43,7 +44,7 @@ class Place:
             "n_rows": len(self.case.rows), "n_words": self.case.n_words,
         }  # fmt: skip
         layout = command_layout(Op.NORM if norm else Op.SOFTMAX)
-        return {"norm": norm, "fields": layout.const(fields | changes).as_bits()}
+        return {"norm": norm, "fields": packed(layout, fields | changes)}
 
     def fill(self, memory: list[list[int]], rng: random.Random) -> None:
         for n, word in enumerate(self.case.data(rng)):
