@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from amaranth import Module, Mux, ResetInserter, Signal, Value
-from amaranth.lib import wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from vitaccel.config import AcceleratorConfig
@@ -82,12 +82,22 @@ class Shell(wiring.Component):
 
     interrupt: Signal
     unit_reset: Signal
+    mxu: Any
+    post: Any
+    vector: Any
+    activation: stream.Interface
+    weight: stream.Interface
+    post_param: stream.Interface
+    table: stream.Interface
+    vector_param: stream.Interface
+    exp: stream.Interface
+    store: Any
     beat: Signal
     progress: Signal
     busy: Signal
     waiting: Signal
     done: Signal
-    store: Any
+
     RESET_CYCLES = Supervisor.RESET_CYCLES
 
     def __init__(self, config: AcceleratorConfig) -> None:
