@@ -47,7 +47,10 @@ def pot(bits: int, high: bool = False) -> object:
 
 
 def run(
-    column: Column, tiles: Sequence[tuple[int, int, bool]], lanes: Sequence[int]
+    column: Column,
+    tiles: Sequence[tuple[int, int, bool]],
+    lanes: Sequence[int],
+    index: int = INDEX,
 ) -> list[list[list[int]]]:
     """Sums of every lane value with every tile ``(word of row 0, of row 1, wide)``.
 
@@ -60,7 +63,7 @@ def run(
     total = (len(tiles) + 1) * n  # the first n cycles load only
 
     async def feed(ctx: TestbenchContext) -> None:
-        ctx.set(column.control.tag, INDEX)
+        ctx.set(column.index, index)
         for cycle in range(total + column.LATENCY + 2):
             for row in range(2):
                 tile, beat = divmod(max(cycle - row, 0), n)
@@ -81,18 +84,18 @@ def run(
 
 
 CASES = {
-    "uniform": (UniformColumn(SMALL, INDEX), uniform, False),
-    "uniform-8": (UniformColumn(WIDE, INDEX), uniform, False),
-    "packed": (PackedColumn(SMALL, INDEX), packed, False),
-    "packed-wide": (PackedColumn(SMALL, INDEX), packed, True),
-    "packed-8": (PackedColumn(WIDE, INDEX), packed, False),
-    "packed-wide-8": (PackedColumn(WIDE, INDEX), packed, True),
-    "pot-3": (PotColumn(SMALL.replace(pot_bits=3), INDEX, 0), pot(3), False),
-    "pot-4": (PotColumn(WIDE, INDEX, 0), pot(4), False),
-    "pot-5": (PotColumn(WIDE.replace(pot_bits=5), INDEX, 0), pot(5), False),
-    "log2": (PotColumn(LOG2, INDEX, 0), pot(4), True),
-    "log2-off": (PotColumn(LOG2, INDEX, 0), pot(4), False),
-    "log2-4": (PotColumn(LOG2.replace(activation_bits=4), INDEX, 0), pot(4), True),
+    "uniform": (UniformColumn(SMALL), uniform, False),
+    "uniform-8": (UniformColumn(WIDE), uniform, False),
+    "packed": (PackedColumn(SMALL), packed, False),
+    "packed-wide": (PackedColumn(SMALL), packed, True),
+    "packed-8": (PackedColumn(WIDE), packed, False),
+    "packed-wide-8": (PackedColumn(WIDE), packed, True),
+    "pot-3": (PotColumn(SMALL.replace(pot_bits=3), odd=False), pot(3), False),
+    "pot-4": (PotColumn(WIDE, odd=False), pot(4), False),
+    "pot-5": (PotColumn(WIDE.replace(pot_bits=5), odd=False), pot(5), False),
+    "log2": (PotColumn(LOG2, odd=False), pot(4), True),
+    "log2-off": (PotColumn(LOG2, odd=False), pot(4), False),
+    "log2-4": (PotColumn(LOG2.replace(activation_bits=4), odd=False), pot(4), True),
 }
 
 
@@ -128,10 +131,10 @@ def test_every_product(name: str) -> None:
 def test_high_nibble_comes_with_the_left_neighbour() -> None:
     """An odd power-of-two column takes words meant for the one before it, but wide ones itself."""
     lanes, words = list(range(-8, 16)), list(range(0, 256, 3))
-    column = PotColumn(LOG2, INDEX + 1, 1)
+    column = PotColumn(LOG2, odd=True)
     tiles = [(word, word ^ 0x33, False) for word in words]
     product = pot(4, high=True)
-    for tile, sums in zip(tiles, run(column, tiles, lanes), strict=True):
+    for tile, sums in zip(tiles, run(column, tiles, lanes, INDEX + 1), strict=True):
         for n, got in enumerate(sums):
             rows = [product(lanes[n], tile[0], False), product(lanes[-1 - n], tile[1], False)]
             assert got == [rows[0][0] + rows[1][0]], (tile, lanes[n])

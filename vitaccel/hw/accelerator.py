@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from amaranth import Module, ResetInserter, Signal
+from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out, connect
 
@@ -14,6 +14,7 @@ from vitaccel.hw.memory.scratchpad import Scratchpad
 from vitaccel.hw.memory.weight_buffer import WeightBuffer
 from vitaccel.hw.mxu.mxu import Mxu
 from vitaccel.hw.post.post import Post
+from vitaccel.hw.shared import Shared
 from vitaccel.hw.shell.shell import Shell, attach
 from vitaccel.hw.vector.vector import Vector
 
@@ -74,7 +75,7 @@ class Accelerator(wiring.Component):
         for name, unit in units.items():  # one reset register a unit keeps its fan-out local
             reset = Signal(name=f"{name}_reset")
             m.d.sync += reset.eq(shell.unit_reset)
-            m.submodules[name] = ResetInserter(reset)(unit)
+            m.submodules[name] = Shared(unit, reset)
         mxu, post, vector, activation, weights = units.values()
 
         self._connect_memory(m, shell, units)

@@ -1,13 +1,14 @@
 """Look-up tables of 256 entries, one copy per lane."""
 
 from amaranth import Cat, Module, Signal, unsigned
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.memory.plane_memory import NO_RW_CHECK
 from vitaccel.hw.ports import WritePort, word_layout
+from vitaccel.hw.primitives.block_ram import BlockRam
+from vitaccel.hw.shared import Shared
 
 __all__ = ["LaneTable"]
 
@@ -78,20 +79,15 @@ class LaneTable(wiring.Component):
         for p in range(self.planes):
             m.d.sync += enable[p].eq(self.write.valid & (plane == p) & (entry < depth))
 
-        entry_layout = data.ArrayLayout(unsigned(8), self.planes)
         for r in range(self.config.rows):
-            m.submodules[f"lane_{r}"] = table = memory.Memory(
-                shape=entry_layout, depth=depth, init=[], attrs=NO_RW_CHECK
-            )
-            write_port = table.write_port(granularity=1)
-            read_port = table.read_port(domain="comb")
-            # The RAM's own register, and then one in the fabric.
-            read = Signal(entry_layout, name=f"read_{r}", reset_less=True)
+            table = BlockRam(unsigned(8 * self.planes), depth, granules=self.planes)
+            m.submodules[f"lane_{r}"] = Shared(table)
             m.d.comb += [
-                write_port.en.eq(enable),
-                write_port.addr.eq(target),
-                write_port.data.eq(Cat([value[r]] * self.planes)),
-                read_port.addr.eq(Cat(self.index[r], self.slot)),
+                table.write.eq(enable),
+                table.write_address.eq(target),
+                table.write_data.eq(Cat([value[r]] * self.planes)),
+                table.read_address.eq(Cat(self.index[r], self.slot)),
             ]
-            m.d.sync += [read.eq(read_port.data), self.data[r].eq(read)]
+            # Behind the RAM's own register one in the fabric.
+            m.d.sync += self.data[r].eq(table.read_data)
         return m

@@ -1,21 +1,16 @@
 """Memory of wide per-channel parameters, written one byte of every lane at a time."""
 
-from types import MappingProxyType
-
 from amaranth import Cat, Module, Signal, unsigned
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.ports import WritePort, word_layout
+from vitaccel.hw.primitives.block_ram import BlockRam
+from vitaccel.hw.shared import Shared
 
-__all__ = ["NO_RW_CHECK", "PlaneMemory"]
-
-# Without it, Yosys adds a comparator and a multiplexer per bit so that a read during a write of the
-# same word returns the old one. It heeds the attribute only where it moves a register behind an
-# asynchronous read into the RAM.
-NO_RW_CHECK = MappingProxyType({"no_rw_check": 1})
+__all__ = ["PlaneMemory"]
 
 
 class PlaneMemory(wiring.Component):
@@ -74,21 +69,18 @@ class PlaneMemory(wiring.Component):
 
         lanes: list[list] = [[] for _ in range(self.config.rows)]
         for p in range(self.planes):
-            m.submodules[f"plane_{p}"] = places = memory.Memory(
-                shape=word_layout(self.config), depth=self.depth, init=[], attrs=NO_RW_CHECK
-            )
-            write_port = places.write_port()
-            read_port = places.read_port(domain="comb")
-            m.d.sync += write_port.en.eq(self.write.valid & (plane == p) & (word < self.depth))
+            places = BlockRam(word_layout(self.config), self.depth)
+            m.submodules[f"plane_{p}"] = Shared(places)
+            enable = Signal(name=f"enable_{p}")
+            m.d.sync += enable.eq(self.write.valid & (plane == p) & (word < self.depth))
             m.d.comb += [
-                write_port.addr.eq(target),
-                write_port.data.eq(value),
-                read_port.addr.eq(self.address),
+                places.write.eq(enable),
+                places.write_address.eq(target),
+                places.write_data.eq(value),
+                places.read_address.eq(self.address),
             ]
-            # The RAM's own register, and then one in the fabric.
-            read = Signal(word_layout(self.config), name=f"read_{p}", reset_less=True)
-            m.d.sync += read.eq(read_port.data)
-            for lane, byte in zip(lanes, read, strict=True):
-                lane.append(byte)
+            for r, lane in enumerate(lanes):
+                lane.append(places.read_data[r])
+        # Behind the RAM's own register one in the fabric.
         m.d.sync += [out.eq(Cat(lane)) for out, lane in zip(self.data, lanes, strict=True)]
         return m

@@ -13,6 +13,7 @@ from vitaccel.hw.memory.bank_arbiter import BankArbiter
 from vitaccel.hw.ports import ReadPort, WritePort, word_layout
 from vitaccel.hw.primitives.block_ram import BlockRam
 from vitaccel.hw.primitives.pipe import delayed
+from vitaccel.hw.shared import Shared
 from vitaccel.hw.streams.skid import Skid
 
 __all__ = ["Scratchpad"]
@@ -67,7 +68,7 @@ class Scratchpad(wiring.Component):
             BlockRam(word_layout(self.config), depth) for _ in range(self.config.activation_banks)
         ]
         for b, bank in enumerate(banks):
-            m.submodules[f"bank_{b}"] = bank
+            m.submodules[f"bank_{b}"] = Shared(bank)
         self._read(m, banks)
         self._write(m, banks)
         return m

@@ -9,6 +9,7 @@ from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.ports import ReadPort, WritePort, word_layout
 from vitaccel.hw.primitives.block_ram import BlockRam
 from vitaccel.hw.primitives.pipe import delayed
+from vitaccel.hw.shared import Shared
 
 __all__ = ["WeightBuffer"]
 
@@ -56,7 +57,8 @@ class WeightBuffer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self.config
-        m.submodules.words = words = BlockRam(word_layout(config), config.weight_words)
+        words = BlockRam(word_layout(config), config.weight_words)
+        m.submodules.words = Shared(words)
         target, writing = self.writer.p.address, self.writer.valid
         m.d.comb += [
             self.writer.ready.eq(1),

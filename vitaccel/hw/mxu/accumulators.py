@@ -1,14 +1,16 @@
 """Accumulators of the array: two banks, one filled by beats while the other is drained."""
 
-from amaranth import Module, Mux, Signal, unsigned
-from amaranth.lib import data, memory, wiring
+from amaranth import Module, Mux, Signal
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from vitaccel.config import AcceleratorConfig
+from vitaccel.hw.mxu.accumulator_column import AccumulatorColumn, tap_layout
 from vitaccel.hw.mxu.array import columns_of
 from vitaccel.hw.mxu.column import Column, physical_columns, sums_layout
 from vitaccel.hw.mxu.skew import Skew
 from vitaccel.hw.ports import DrainPort
+from vitaccel.hw.shared import Shared
 
 __all__ = ["Accumulators", "beat_layout"]
 
@@ -19,16 +21,6 @@ def beat_layout(config: AcceleratorConfig) -> data.StructLayout:
         "valid": 1,
         "first": 1,  # overwrite instead of add
         "last": 1,  # nothing else comes to this bank
-        "address": range(config.accumulator_rows),
-    })
-
-
-def tap_layout(config: AcceleratorConfig) -> data.StructLayout:
-    """A beat on its way along the columns."""
-    return data.StructLayout({
-        "use": 2,  # one bit per bank: this beat is for it
-        "first": 1,
-        "last": 1,
         "address": range(config.accumulator_rows),
     })
 
@@ -87,8 +79,19 @@ class Accumulators(wiring.Component):
         taps = self._taps(m)
         drained = self._banks(m, taps[-1])
         for physical in range(physical_columns(self.config)):
+            reading, adding, _, landing = taps[self.read_delay + physical :][:4]
             for column in columns_of(self.config, physical):
-                self._column(m, column, taps[self.read_delay + physical :], drained)
+                rows = AccumulatorColumn(self.config)
+                m.submodules[f"rows_{column}"] = Shared(rows)
+                m.d.comb += [
+                    rows.reading.eq(reading),
+                    rows.adding.eq(adding),
+                    rows.landing.eq(landing),
+                    rows.sum.eq(self.sums[column]),
+                    rows.address.eq(self.drain.address),
+                    rows.drained.eq(drained),
+                    self.drain.data[column].eq(rows.shown),
+                ]
         return m
 
     def _taps(self, m: Module) -> list[data.View]:
@@ -121,30 +124,3 @@ class Accumulators(wiring.Component):
         ]
         m.d.comb += [self.free.eq(n_claimed != 2), self.drain.full.eq(n_full != 0)]
         return drained
-
-    def _column(self, m: Module, column: int, taps: list[data.View], drained: Signal) -> None:
-        """Memories of one column; ``taps[n]``: the beat n cycles after it is read."""
-        bits = self.config.accumulator_bits
-        old, total, shown = (
-            Signal(bits, name=f"{name}_{column}", reset_less=True)
-            for name in ("old", "total", "shown")
-        )
-        rows = []
-        for bank in range(2):
-            m.submodules[f"rows_{column}_{bank}"] = storage = memory.Memory(
-                shape=unsigned(bits), depth=self.config.accumulator_rows, init=[]
-            )
-            read, write = storage.read_port(), storage.write_port()
-            m.d.comb += [
-                read.addr.eq(Mux(taps[0].use[bank], taps[0].address, self.drain.address)),
-                write.en.eq(taps[3].use[bank]),
-                write.addr.eq(taps[3].address),
-                write.data.eq(total),
-            ]
-            rows.append(read.data)
-        m.d.sync += [
-            old.eq(Mux(taps[1].first, 0, Mux(taps[1].use[1], rows[1], rows[0]))),
-            total.eq(old + self.sums[column]),
-            shown.eq(Mux(drained, rows[1], rows[0])),
-        ]
-        m.d.comb += self.drain.data[column].eq(shown)

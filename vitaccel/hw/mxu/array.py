@@ -16,6 +16,7 @@ from vitaccel.hw.mxu.column import (
 )
 from vitaccel.hw.mxu.pot_column import PotColumn
 from vitaccel.hw.ports import word_layout
+from vitaccel.hw.shared import Shared
 
 __all__ = ["Array", "columns_of"]
 
@@ -65,8 +66,10 @@ class Array(wiring.Component):
         m = Module()
         lanes, words, control = self.lanes, self.words, self.control
         for index in range(physical_columns(self.config)):
-            m.submodules[f"column_{index}"] = column = self._column(index)
+            column = self._column(index)
+            m.submodules[f"column_{index}"] = Shared(column)
             m.d.comb += [
+                column.index.eq(index),
                 column.lanes.eq(lanes),
                 column.words.eq(words),
                 column.control.eq(control),
@@ -79,5 +82,5 @@ class Array(wiring.Component):
     def _column(self, index: int) -> Column:
         n_wide = self.config.wide_groups * self.config.rows
         if index >= n_wide:
-            return PotColumn(self.config, index, index - n_wide)
-        return (PackedColumn if self.config.packed else UniformColumn)(self.config, index)
+            return PotColumn(self.config, odd=(index - n_wide) % 2 == 1)
+        return (PackedColumn if self.config.packed else UniformColumn)(self.config)

@@ -70,11 +70,11 @@ class Column(wiring.Component):
     ----------
     config
         Lanes, widths.
-    index
-        Physical column, compared with the tags.
 
     Members
     -------
+    index : In
+        Physical column, compared with the tags; constant.
     lanes, words, control : In
         Streamed lanes, stationary word, `control_layout`; lane r is r cycles late.
     lanes_next, words_next, control_next : Out
@@ -94,10 +94,19 @@ class Column(wiring.Component):
     LATENCY = 3
     N_SUMS = 1
 
-    def __init__(self, config: AcceleratorConfig, index: int) -> None:
+    index: Signal
+    lanes: data.View
+    words: data.View
+    control: data.View
+    lanes_next: data.View
+    words_next: data.View
+    control_next: data.View
+    sums: data.View
+
+    def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
-        self.index = index
         super().__init__({
+            "index": In(range(physical_columns(config))),
             "lanes": In(lanes_layout(config)),
             "words": In(word_layout(config)),
             "control": In(control_layout(config)),
@@ -128,12 +137,17 @@ class Column(wiring.Component):
         m = Module()
         lanes = Signal.like(self.lanes, reset_less=True)
         words = Signal.like(self.words, reset_less=True)
+        control = Signal.like(self.control, reset_less=True)
         m.d.sync += [
             lanes.eq(self.lanes),
             words.eq(self.words),
-            self.control_next.eq(self.control),
+            control.eq(self.control),
         ]
-        m.d.comb += [self.lanes_next.eq(lanes), self.words_next.eq(words)]
+        m.d.comb += [
+            self.lanes_next.eq(lanes),
+            self.words_next.eq(words),
+            self.control_next.eq(control),
+        ]
         swap, take, wide = self._flags(m)
         above: Sequence[Value] = [Const(0, signed(1))] * self.N_SUMS
         for row in range(self.config.rows):
@@ -155,7 +169,7 @@ class Column(wiring.Component):
         wide = Signal(rows, reset_less=True)
         shadow_wide = Signal(reset_less=True)
         for flag, first in ((swap, self.control.swap), (take, self.control.take & self._wanted())):
-            passed = Signal(rows)
+            passed = Signal(rows, reset_less=True)
             m.d.comb += flag.eq(Cat(first, passed))
             m.d.sync += passed.eq(flag)
         with m.If(take[0]):

@@ -20,16 +20,16 @@ class PotColumn(Column):
 
     Parameters
     ----------
-    config, index
+    config
         See `Column`.
-    pot_index
-        Number of this column among the power-of-two ones: with ``pot_bits`` up to 4 an odd one
+    odd
+        Whether its number among the power-of-two columns is odd: with ``pot_bits`` up to 4 it then
         takes its code from the high nibble of the word of its left neighbour.
     """
 
-    def __init__(self, config: AcceleratorConfig, index: int, pot_index: int) -> None:
-        self.high_nibble = config.pot_bits <= 4 and pot_index % 2 == 1
-        super().__init__(config, index)
+    def __init__(self, config: AcceleratorConfig, odd: bool) -> None:
+        self.high_nibble = config.pot_bits <= 4 and odd
+        super().__init__(config)
 
     def _wanted(self) -> Value:
         control = self.control

@@ -66,5 +66,7 @@ class RoundShift(wiring.Component):
         limit = Cat(Const(0, 1), too_high.replicate(self.out_width - 1), negative)
         m.d.sync += bounded.eq(Mux(too_low | too_high, limit, fine).as_signed())
 
-        m.d.sync += self.o.eq((bounded + 1) >> 1)
+        result = Signal.like(self.o, reset_less=True)
+        m.d.sync += result.eq((bounded + 1) >> 1)
+        m.d.comb += self.o.eq(result)
         return m

@@ -2,11 +2,12 @@
 
 from amaranth import Module, Signal
 from amaranth.hdl import ShapeLike
-from amaranth.lib import memory, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from vitaccel.hw.memory.plane_memory import NO_RW_CHECK
+from vitaccel.hw.primitives.block_ram import BlockRam
+from vitaccel.hw.shared import Shared
 
 __all__ = ["RowBuffer"]
 
@@ -48,34 +49,28 @@ class RowBuffer(wiring.Component):
         bits = ceil_log2(self.depth)
         written = Signal(bits + 1)  # one bit more than an index: tells full from empty
         read = Signal(bits + 1)
-        m.submodules.places = places = memory.Memory(
-            shape=self.shape, depth=self.depth, init=[], attrs=NO_RW_CHECK
-        )
-        write_port = places.write_port()
-        read_port = places.read_port(domain="comb")
-        m.d.comb += [
-            self.i.ready.eq((written ^ read) != self.depth),
-            write_port.en.eq(self.i.valid & self.i.ready),
-            write_port.addr.eq(written[:bits]),
-            write_port.data.eq(self.i.payload),
-            read_port.addr.eq(read[:bits]),
-        ]
-        m.d.sync += written.eq(written + write_port.en)
-
-        ahead = Signal(self.shape, reset_less=True)  # the RAM's own register
-        ahead_valid = Signal()
+        places = BlockRam(self.shape, self.depth)
+        m.submodules.places = Shared(places)
+        ahead_valid = Signal()  # of the RAM's own register
         load_ahead = Signal()
         load = Signal()
         m.d.comb += [
             load.eq(ahead_valid & (~self.o.valid | self.o.ready)),
             load_ahead.eq((written != read) & (~ahead_valid | load)),
         ]
-        with m.If(load_ahead):
-            m.d.sync += [ahead.eq(read_port.data), read.eq(read + 1)]
+        m.d.comb += [
+            self.i.ready.eq((written ^ read) != self.depth),
+            places.write.eq(self.i.valid & self.i.ready),
+            places.write_address.eq(written[:bits]),
+            places.write_data.eq(self.i.payload),
+            places.read.eq(load_ahead),
+            places.read_address.eq(read[:bits]),
+        ]
+        m.d.sync += [written.eq(written + places.write), read.eq(read + load_ahead)]
         with m.If(load_ahead | load):
             m.d.sync += ahead_valid.eq(load_ahead)
         with m.If(load):
-            m.d.sync += self.o.payload.eq(ahead)
+            m.d.sync += self.o.payload.eq(places.read_data)
         with m.If(load | self.o.ready):
             m.d.sync += self.o.valid.eq(load)
         return m

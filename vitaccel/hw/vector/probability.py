@@ -9,6 +9,7 @@ from vitaccel.hw.ports import word_layout
 from vitaccel.hw.primitives.multiplier import Multiplier
 from vitaccel.hw.primitives.pipe import delayed
 from vitaccel.hw.primitives.round_shift import RoundShift
+from vitaccel.hw.shared import Shared
 
 __all__ = ["LinearProbability", "Log2Probability", "exponentials_layout", "total_layout"]
 
@@ -81,7 +82,8 @@ class LinearProbability(wiring.Component):
         shift = delayed(m, shift, Multiplier.LATENCY - 1, "shift")
         for r in range(self.config.rows):
             m.submodules[f"product_{r}"] = product = Multiplier(17, 17)
-            m.submodules[f"rounding_{r}"] = rounding = RoundShift(32 - H_LEAST + 2, 5, 10)
+            rounding = RoundShift(32 - H_LEAST + 2, 5, 10)
+            m.submodules[f"rounding_{r}"] = Shared(rounding)
             m.d.comb += [
                 product.a.eq(self.i[r]),
                 product.b.eq(self.total.inverse),

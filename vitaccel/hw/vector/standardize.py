@@ -10,6 +10,7 @@ from vitaccel.hw.ports import command_layout, word_layout
 from vitaccel.hw.primitives.multiplier import Multiplier
 from vitaccel.hw.primitives.pipe import delayed
 from vitaccel.hw.primitives.round_shift import RoundShift
+from vitaccel.hw.shared import Shared
 from vitaccel.hw.vector.marker import marked_layout
 from vitaccel.hw.vector.moments import SCALED
 
@@ -108,7 +109,8 @@ class Standardize(wiring.Component):
     def _standard(self, m: Module, r: int, shift: Signal) -> Signal:
         """Return u of lane r, `GAIN_DELAY` cycles after its element."""
         m.submodules[f"deviation_{r}"] = product = Multiplier(16, 17)
-        m.submodules[f"standard_{r}"] = standard = RoundShift(32 - S_LEAST + 1, 4, U_BITS)
+        standard = RoundShift(32 - S_LEAST + 1, 4, U_BITS)
+        m.submodules[f"standard_{r}"] = Shared(standard)
         m.d.comb += [
             product.a.eq((self.i.lanes[r] << 4) - self.statistics.mu),
             product.b.eq(self.statistics.inverse),
@@ -120,7 +122,8 @@ class Standardize(wiring.Component):
     def _affine(self, m: Module, r: int, u: Signal, post_shift: Signal) -> Signal:
         """Return y of lane r, `LATENCY` - 1 cycles after its element, not yet clamped."""
         m.submodules[f"gain_{r}"] = product = Multiplier(U_BITS, 16)
-        m.submodules[f"affine_{r}"] = affine = RoundShift(SUM_BITS, 5, Y_BITS)
+        affine = RoundShift(SUM_BITS, 5, Y_BITS)
+        m.submodules[f"affine_{r}"] = Shared(affine)
         total = Signal(signed(SUM_BITS), name=f"total_{r}", reset_less=True)
         m.d.comb += [
             product.a.eq(u),

@@ -1,0 +1,96 @@
+"""Accumulators of one column: a row of both banks is read, added to and written."""
+
+from amaranth import Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from vitaccel.config import AcceleratorConfig
+
+__all__ = ["AccumulatorColumn", "tap_layout"]
+
+
+def tap_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """A beat on its way along the columns."""
+    return data.StructLayout({
+        "use": 2,  # one bit per bank: this beat is for it
+        "first": 1,  # overwrite instead of add
+        "last": 1,  # nothing else comes to this bank
+        "address": range(config.accumulator_rows),
+    })
+
+
+class AccumulatorColumn(wiring.Component):
+    """Two banks of one column's accumulators.
+
+    Parameters
+    ----------
+    config
+        ``accumulator_rows``, ``accumulator_bits``.
+
+    Members
+    -------
+    reading, adding, landing : In(tap_layout)
+        A beat two cycles before its sum arrives, one cycle before, and one cycle after.
+    sum : In(signed(accumulator_bits))
+        Of the beat.
+    address : In
+        Row of the bank that no beat uses.
+    drained : In(1)
+        That bank.
+    shown : Out(signed(accumulator_bits))
+        Its row, `LATENCY` cycles later.
+
+    Timing
+    ------
+    One beat per cycle; those to one row of a bank are 4 cycles apart.
+    """
+
+    reading: data.View
+    adding: data.View
+    landing: data.View
+    sum: Signal
+    address: Signal
+    drained: Signal
+    shown: Signal
+
+    LATENCY = 2
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
+        tap = tap_layout(config)
+        super().__init__({
+            "reading": In(tap),
+            "adding": In(tap),
+            "landing": In(tap),
+            "sum": In(signed(config.accumulator_bits)),
+            "address": In(range(config.accumulator_rows)),
+            "drained": In(1),
+            "shown": Out(signed(config.accumulator_bits)),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        bits = self.config.accumulator_bits
+        old, total, shown = (
+            Signal(bits, name=name, reset_less=True) for name in ("old", "total", "shown")
+        )
+        rows = []
+        for bank in range(2):
+            m.submodules[f"bank_{bank}"] = storage = memory.Memory(
+                shape=unsigned(bits), depth=self.config.accumulator_rows, init=[]
+            )
+            read, write = storage.read_port(), storage.write_port()
+            m.d.comb += [
+                read.addr.eq(Mux(self.reading.use[bank], self.reading.address, self.address)),
+                write.en.eq(self.landing.use[bank]),
+                write.addr.eq(self.landing.address),
+                write.data.eq(total),
+            ]
+            rows.append(read.data)
+        m.d.sync += [
+            old.eq(Mux(self.adding.first, 0, Mux(self.adding.use[1], rows[1], rows[0]))),
+            total.eq(old + self.sum),
+            shown.eq(Mux(self.drained, rows[1], rows[0])),
+        ]
+        m.d.comb += self.shown.eq(shown)
+        return m

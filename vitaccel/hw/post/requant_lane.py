@@ -1,0 +1,190 @@
+"""Requantisation of one lane."""
+
+from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from vitaccel.config import AcceleratorConfig
+from vitaccel.hw.primitives.multiplier import Multiplier
+from vitaccel.hw.primitives.pipe import delayed
+
+__all__ = ["COARSE", "SHIFT_BITS", "RequantLane", "Shifter", "lane_layout", "limits_layout"]
+
+NARROW_BITS = 18  # accumulator after pre_shift
+SUM_BITS = 35  # |t * mul + residual * residual_mul| < 2**34
+SHIFT_BITS = 5  # post_shift - 1
+COARSE = 3  # its bits from here on shift one stage earlier
+FINE_BITS = 11  # twice the result before the zero point: the last bit rounds
+
+
+def lane_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """What each lane has of its own."""
+    return data.StructLayout({
+        "acc": signed(config.accumulator_bits),
+        "bias": signed(32),
+        "mul": 16,
+        "residual": signed(8),
+        "residual_mul": 16,
+    })
+
+
+def limits_layout() -> data.StructLayout:
+    """Thresholds in units of half a result, and what replaces a result beyond them."""
+    return data.StructLayout({
+        "least": signed(FINE_BITS),
+        "most": signed(FINE_BITS),
+        "zero_point": signed(8),
+        "low": signed(9),
+        "high": signed(9),
+    })
+
+
+class Shifter(wiring.Component):
+    """Stands in for `Multiplier` where all factors are powers of two.
+
+    Computes ``p = a << b`` for b in 0..15; with bit 4 of b set (255 stands for the factor 0): 0.
+    Latency and ports are those of `Multiplier`; a register lies in the middle of the shift.
+    """
+
+    a: Signal
+    b: Signal
+    p: Signal
+
+    LATENCY = Multiplier.LATENCY
+
+    def __init__(self, a_width: int, b_width: int) -> None:
+        super().__init__({
+            "a": In(signed(a_width)),
+            "b": In(signed(b_width)),
+            "p": Out(signed(a_width + 15)),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        fine = Signal(signed(len(self.a) + 3), reset_less=True)
+        coarse = Signal(2, reset_less=True)
+        moved = Signal.like(self.p, reset_less=True)
+        m.d.comb += self.p.eq(moved)
+        m.d.sync += [
+            fine.eq(Mux(self.b[4], 0, self.a << self.b[:2])),
+            coarse.eq(self.b[2:4]),
+            moved.eq(fine << Cat(0, 0, coarse)),
+        ]
+        return m
+
+
+class RequantLane(wiring.Component):
+    """One lane of `Requant`: its nine stages, with what all lanes share already delayed for it.
+
+    Parameters
+    ----------
+    config
+        See `Requant`.
+
+    Members
+    -------
+    i : In(lane_layout)
+        Enters stage 1.
+    pre_coarse, pre_fine, post_coarse, post_fine : In
+        Shift before the product, for stage 2 and the logic after it; shift behind it, less one, for
+        stages 6 and 7.
+    limits, ends : In(limits_layout)
+        For stages 8 and 9.
+    o : Out(8)
+        After stage 9.
+
+    Timing
+    ------
+    Latency ``Requant.LATENCY`` cycles.
+    """
+
+    i: data.View
+    pre_coarse: Signal
+    pre_fine: Signal
+    post_coarse: Signal
+    post_fine: Signal
+    limits: data.View
+    ends: data.View
+    o: Signal
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
+        super().__init__({
+            "i": In(lane_layout(config)),
+            "pre_coarse": In(2),
+            "pre_fine": In(2),
+            "post_coarse": In(SHIFT_BITS - COARSE),
+            "post_fine": In(COARSE),
+            "limits": In(limits_layout()),
+            "ends": In(limits_layout()),
+            "o": Out(8),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        t = self._narrow(m)
+        total = self._scale(m, t)
+        v = self._shift_right(m, total)
+        self._saturate(m, v)
+        return m
+
+    def _narrow(self, m: Module) -> Signal:
+        """Stages 1 and 2, and the logic before 3: add the bias, shift by 4s, then by 1s."""
+        biased = Signal(signed(33), name="biased", reset_less=True)
+        fourth = Signal(signed(NARROW_BITS + 3), name="fourth", reset_less=True)
+        t = Signal(signed(NARROW_BITS), name="t")
+        m.d.sync += [
+            biased.eq(self.i.acc + self.i.bias),
+            fourth.eq(biased >> Cat(0, 0, self.pre_coarse)),
+        ]
+        m.d.comb += t.eq(fourth >> self.pre_fine)
+        return t
+
+    def _scale(self, m: Module, t: Signal) -> Signal:
+        """Stages 3 to 5: multiply, add the residual."""
+        multiplier = Shifter if self.config.requant == "shift" else Multiplier
+        m.submodules.scale = scale = multiplier(NARROW_BITS, 17)
+        m.submodules.residual = residual = multiplier(8, 17)
+        total = Signal(signed(SUM_BITS), name="total", reset_less=True)
+        m.d.comb += [
+            scale.a.eq(t),
+            scale.b.eq(delayed(m, self.i.mul, 2, "mul")),
+            residual.a.eq(delayed(m, self.i.residual, 2, "residual")),
+            residual.b.eq(delayed(m, self.i.residual_mul, 2, "residual_mul")),
+        ]
+        m.d.sync += total.eq(scale.p + residual.p)
+        return total
+
+    def _shift_right(self, m: Module, total: Signal) -> tuple:
+        """Stages 6 and 7: ``total >> shift`` in 11 bits, its sign, and whether it needs more."""
+        shift = [*self.post_fine, *self.post_coarse]
+        value, over = total, Const(0)
+        negative = total[-1]
+        for k in reversed(range(SHIFT_BITS)):
+            width = FINE_BITS + (1 << k) - 1  # what the bits of shift below k can still reach
+            lost = value[width:] ^ negative.replicate(len(value[width:]))
+            over |= lost.any() & ~shift[k]
+            wide = Cat(value, negative.replicate(width + (1 << k)))
+            value = Mux(shift[k], wide[1 << k :][:width], wide[:width])
+            if k in {COARSE, 0}:
+                value, over, negative = (
+                    delayed(m, x, 1, f"{name}_{k}")
+                    for x, name in ((value, "value"), (over, "over"), (negative, "negative"))
+                )
+        return value, over | (value[-1] ^ negative), negative
+
+    def _saturate(self, m: Module, v: tuple) -> None:
+        """Stages 8 and 9: add zero point and rounding bit, compare, choose."""
+        value, over, negative = v
+        value = value.as_signed()
+        result = Signal(8, name="result", reset_less=True)
+        below = Signal(name="below", reset_less=True)
+        above = Signal(name="above", reset_less=True)
+        m.d.sync += [
+            result.eq((value + Cat(1, self.limits.zero_point).as_signed()) >> 1),
+            below.eq(Mux(over, negative, value < self.limits.least)),
+            above.eq(Mux(over, ~negative, value > self.limits.most)),
+        ]
+        chosen = Signal(8, reset_less=True)
+        m.d.comb += self.o.eq(chosen)
+        m.d.sync += chosen.eq(Mux(below, self.ends.low, Mux(above, self.ends.high, result)))
