@@ -41,8 +41,9 @@ def verilog_text(component: wiring.Component, name: str) -> str:
         texts = [pool.submit(_yosys, _rtlil(component, name, library)).result]
         batch: list[str] = []
         for part_name, part in library:
-            if hasattr(part, "verilog"):
-                written.append(part.verilog(part_name))
+            write = getattr(part, "verilog", None)
+            if write is not None:
+                written.append(write(part_name))
                 continue
             batch.append(_rtlil(part, part_name, library))
             if sum(map(len, batch)) > BATCH:

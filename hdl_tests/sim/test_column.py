@@ -1,7 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """`hw.mxu.column`, `hw.mxu.pot_column`: arithmetic of the elements, over all pairs of operands."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -19,6 +19,8 @@ WIDE = SMALL.replace(activation_bits=8)
 LOG2 = WIDE.replace(log2_attention=True)
 INDEX = 2
 
+Product = Callable[[int, int, bool], list[int]]  # of lane, word, wide: one for each sum
+
 
 def nibble(value: int) -> int:
     return int(signed(np.array(value), 4))
@@ -33,7 +35,7 @@ def packed(lane: int, word: int, wide: bool) -> list[int]:
     return [lane * low, lane * nibble(word >> 4)]
 
 
-def pot(bits: int, high: bool = False) -> object:
+def pot(bits: int, high: bool = False) -> Product:
     def product(lane: int, word: int, wide: bool) -> list[int]:
         if wide:
             q = lane & 15

@@ -4,6 +4,7 @@ import random
 
 import pytest
 from amaranth.sim import Simulator
+from amaranth.sim._async import TestbenchContext
 
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.memory.lane_table import LaneTable
@@ -19,7 +20,7 @@ def test_reads_the_entries_written(slots: int, planes: int) -> None:
     rng = random.Random(f"{slots} {planes}")
     held = [[[0] * planes for _ in range(256 * slots)] for _ in range(3)]
 
-    async def bench(ctx) -> None:
+    async def bench(ctx: TestbenchContext) -> None:
         entries = list(range(256 * slots)) * 2 + [256 * slots, (1 << 20 - bits) - 1]
         for entry in entries:
             plane = rng.randrange(planes)

@@ -4,6 +4,7 @@ import random
 
 import pytest
 from amaranth.sim import Simulator
+from amaranth.sim._async import TestbenchContext
 
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.memory.plane_memory import PlaneMemory
@@ -19,7 +20,7 @@ def test_reads_the_planes_written(depth: int, planes: int) -> None:
     rng = random.Random(f"{depth} {planes}")
     held = [[[0] * 3 for _ in range(planes)] for _ in range(depth)]
 
-    async def bench(ctx) -> None:
+    async def bench(ctx: TestbenchContext) -> None:
         for _ in range(300):  # also planes and words that do not exist
             word, plane = rng.randrange(1 << 20 - bits), rng.randrange(1 << bits)
             word = rng.choice([word, rng.randrange(depth), rng.randrange(depth + 4)])
@@ -51,7 +52,7 @@ def test_reads_the_planes_written(depth: int, planes: int) -> None:
 def test_write_is_seen_two_cycles_later() -> None:
     dut = PlaneMemory(CONFIG, 4, 1)
 
-    async def bench(ctx) -> None:
+    async def bench(ctx: TestbenchContext) -> None:
         ctx.set(dut.address, 2)
         ctx.set(dut.write.payload, {"address": 2, "data": [1, 2, 3]})
         ctx.set(dut.write.valid, 1)

@@ -16,6 +16,9 @@ from vitaccel.verilog import verilog_text
 class Delay(wiring.Component):
     """Register of ``width`` bits."""
 
+    i: Signal
+    o: Signal
+
     def __init__(self, width: int, reset_less: bool = True) -> None:
         self.width = width
         self.reset_less = reset_less
@@ -31,6 +34,10 @@ class Delay(wiring.Component):
 
 class Row(wiring.Component):
     """Delays of some widths, one behind the other."""
+
+    i: Signal
+    o: Signal
+    clear: Signal
 
     def __init__(self, widths: list[int], reset_less: bool = True, reset: bool = False) -> None:
         self.delays = [Delay(width, reset_less) for width in widths]

@@ -38,6 +38,11 @@ class Accelerator(wiring.Component):
         just finished one. For timelines; leave open on a board.
     """
 
+    interrupt: Signal
+    busy: Signal
+    waiting: Signal
+    done: Signal
+
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
         super().__init__({

@@ -62,7 +62,8 @@ class PartLibrary:
     def instance(self, part: wiring.Component, reset: Value | None) -> Instance:
         """Instance of the module that stands for ``part``."""
         name = self._name(part)
-        part._MustUse__used = True  # as `Fragment.get` does; else Amaranth warns of its equals
+        # As `Fragment.get` does; else Amaranth warns of its equals.
+        vars(part)["_MustUse__used"] = True
         ports = {"i_clk": ClockSignal(), **_ports(part)}
         if reset is not None:
             self.with_reset.add(name)

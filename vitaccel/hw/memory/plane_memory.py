@@ -82,5 +82,5 @@ class PlaneMemory(wiring.Component):
             for r, lane in enumerate(lanes):
                 lane.append(places.read_data[r])
         # Behind the RAM's own register one in the fabric.
-        m.d.sync += [out.eq(Cat(lane)) for out, lane in zip(self.data, lanes, strict=True)]
+        m.d.sync += [out.eq(Cat(lane)) for out, lane in zip([*self.data], lanes, strict=True)]
         return m

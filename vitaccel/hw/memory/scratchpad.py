@@ -2,9 +2,10 @@
 
 from functools import reduce
 from operator import or_
+from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal, Value
-from amaranth.lib import data, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
@@ -47,6 +48,11 @@ class Scratchpad(wiring.Component):
     lands within the same bound. A write taken in one cycle is seen by every read accepted in a
     later one. Combinational paths: from valid and address of all writers to their ready.
     """
+
+    readers: list[Any]
+    writers: list[stream.Interface]
+    reader_fault: Signal
+    writer_fault: Signal
 
     LATENCY = 5  # skid, grant, memory, its output register, choice of the bank
 

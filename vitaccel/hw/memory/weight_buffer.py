@@ -1,5 +1,7 @@
 """Weight buffer: one reader, one writer."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -38,7 +40,7 @@ class WeightBuffer(wiring.Component):
     write taken in one cycle is seen by every read accepted in a later one. No combinational paths.
     """
 
-    reader: wiring.PureInterface
+    reader: Any
     writer: stream.Interface
     reader_fault: Signal
     writer_fault: Signal

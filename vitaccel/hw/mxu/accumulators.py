@@ -1,5 +1,7 @@
 """Accumulators of the array: two banks, one filled by beats while the other is drained."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -58,6 +60,12 @@ class Accumulators(wiring.Component):
     --------
     Additions are modulo ``2**accumulator_bits``.
     """
+
+    beat: data.View
+    sums: data.View
+    claim: Signal
+    free: Signal
+    drain: Any
 
     HAZARD = 4
 

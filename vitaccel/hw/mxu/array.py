@@ -1,7 +1,7 @@
 """Weight-stationary systolic array: all physical columns side by side."""
 
 from amaranth import Module
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from vitaccel.config import AcceleratorConfig
@@ -52,6 +52,11 @@ class Array(wiring.Component):
     ------
     Sums of physical column c: ``rows + Column.LATENCY + c`` cycles after lane 0 of their beat.
     """
+
+    lanes: data.View
+    words: data.View
+    control: data.View
+    sums: data.View
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config

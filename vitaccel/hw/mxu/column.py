@@ -159,7 +159,7 @@ class Column(wiring.Component):
                 m.d.sync += active.eq(shadow)
             products = self._products(m, row, lanes[row], active, wide[row])
             above = self._accumulate(m, row, above, products)
-        m.d.comb += [total.eq(last) for total, last in zip(self.sums, above, strict=True)]
+        m.d.comb += [total.eq(last) for total, last in zip([*self.sums], above, strict=True)]
         return m
 
     def _flags(self, m: Module) -> tuple[Signal, Signal, Signal]:

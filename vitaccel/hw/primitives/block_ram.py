@@ -1,11 +1,15 @@
 """Memory with one reading and one writing port, for block RAM."""
 
+from typing import Any
+
 from amaranth import Module, Shape, Signal, unsigned
 from amaranth.hdl import ShapeLike
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 __all__ = ["BlockRam"]
+
+ATTRIBUTES: Any = {"no_rw_check": 1}  # the stubs know strings only
 
 # Without the zeros that Amaranth would set every word to at the start.
 VERILOG = """
@@ -85,7 +89,7 @@ class BlockRam(wiring.Component):
         self.granules = granules
         super().__init__({
             "write": In(granules),
-            "read": In(1, init=1),
+            "read": In(1, init=1),  # pyright: ignore[reportCallIssue]
             "write_address": In(range(depth)),
             "write_data": In(shape),
             "read_address": In(range(depth)),
@@ -96,7 +100,7 @@ class BlockRam(wiring.Component):
         m = Module()
         width = Shape.cast(self.shape).width
         m.submodules.words = words = memory.Memory(
-            shape=unsigned(width), depth=self.depth, init=[], attrs={"no_rw_check": 1}
+            shape=unsigned(width), depth=self.depth, init=[], attrs=ATTRIBUTES
         )
         write_port = words.write_port(granularity=width // self.granules)
         read_port = words.read_port(domain="comb")

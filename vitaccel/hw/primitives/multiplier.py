@@ -1,5 +1,7 @@
 """Signed multiplier with registers on both sides."""
 
+from typing import Any
+
 from amaranth import ClockSignal, Const, Instance, Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -35,6 +37,10 @@ class Multiplier(wiring.Component):
     `elaborate` instantiates it when its platform is ``"ecp5"`` or a Lattice ECP5 board.
     """
 
+    a: Signal
+    b: Signal
+    p: Signal
+
     LATENCY = 2
 
     def __init__(self, a_width: int, b_width: int) -> None:
@@ -57,7 +63,7 @@ class Multiplier(wiring.Component):
         return m
 
     def _ecp5(self) -> Instance:
-        ports = {f"o_P{bit}": wire for bit, wire in enumerate(self.p)}
+        ports: dict[str, Any] = {f"o_P{bit}": wire for bit, wire in enumerate(self.p)}
         for name, value in (("A", self.a), ("B", self.b)):
             wide = Const(0, signed(18)) + value  # sign-extended: the cell has no narrower form
             ports |= {f"i_{name}{bit}": wide[bit] for bit in range(18)}
