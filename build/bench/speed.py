@@ -12,7 +12,7 @@ import torch
 from record import record
 
 from golden.evaluate import run_float
-from golden.execute import execute
+from golden.execute import Executor
 from golden.models import load_checkpoint
 from golden.quantize import quantize
 from golden.scheme import SCHEMES
@@ -48,16 +48,14 @@ def main() -> None:
     shape = network.layers[0].shape
     test = load_images("digits", shape).images
     calibration = load_images("digits:train", shape, 128).images
-    integers = quantize(network, calibration, SCHEMES["mixed"])
+    golden = Executor(quantize(network, calibration, SCHEMES["mixed"]))
     model = load_checkpoint().eval()
     rows = [measure("`vitaccel generate --config large-16x32`, start to end", generate)]
     with torch.no_grad():
         batch = f"{len(test)} digits at once"
         rows.append(measure(f"float PyTorch module, {batch}", lambda: model(test)))
         rows.append(measure(f"float network, {batch}", lambda: run_float(network, test)))
-        rows.append(
-            measure(f"golden integers, {batch}", lambda: execute(integers, test, keep=False))
-        )
+        rows.append(measure(f"golden integers, {batch}", lambda: golden.run(test, keep=False)))
     how = (
         f"`make bench`: {REPEATS} repetitions after one warm-up, {torch.get_num_threads()} threads."
     )

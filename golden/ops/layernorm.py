@@ -7,6 +7,7 @@ from torch import Tensor
 
 from golden.ops.isqrt import isqrt
 from golden.ops.reciprocal import reciprocal
+from golden.ops.scratch import scratch
 
 __all__ = ["LayerNormConstants", "layernorm", "layernorm_constants"]
 
@@ -93,15 +94,17 @@ def layernorm(
     """
     length = x.shape[-1]
     constants = layernorm_constants(length)
-    wide = x.to(torch.float64)
+    wide = scratch(x.shape, torch.float64, "wide").copy_(x)
     if shifts is not None:
         wide.mul_(1 << shifts)
     s1 = wide.sum(-1, keepdim=True)
-    s2 = wide.square().sum(-1, keepdim=True)
+    s2 = torch.linalg.vecdot(wide, wide)[..., None]
     variance = (length * s2 - s1 * s1).to(torch.int64)
     mu = torch.floor(s1 * (constants.mean_mul * 2.0**-constants.mean_shift) + 0.5)
-    u = wide.mul_(16).sub_(mu).mul_(_row_factor(variance, constants.scale_shift))
-    u.add_(0.5).floor_().clamp_(-(1 << 17), (1 << 17) - 1)
+    factor = _row_factor(variance, constants.scale_shift)
+    u = torch.addcmul(0.5 - mu * factor, wide, 16 * factor, out=wide)
+    u.floor_().clamp_(-(1 << 17), (1 << 17) - 1)
     scale = 2.0**-post_shift
-    u.mul_(gain.to(torch.float64) * scale).add_(offset.to(torch.float64) * scale + 0.5)
+    offset = offset.to(torch.float64) * scale + 0.5
+    torch.addcmul(offset, u, gain.to(torch.float64) * scale, out=u)
     return u.floor_().clamp_(low, high).to(torch.int8 if low < 0 else torch.uint8)

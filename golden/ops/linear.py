@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from golden.ops.matmul import exact_dtype
+from golden.ops.scratch import converted
 
 __all__ = ["linear", "linear_bound", "linear_range"]
 
@@ -62,4 +63,4 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor, bound: int | None = None) ->
         Integers ``[..., out]`` held in `exact_dtype`, see `matmul`.
     """
     dtype = exact_dtype(linear_bound(weight, bias, 255) if bound is None else bound)
-    return functional.linear(x.to(dtype), weight.to(dtype), bias.to(dtype))
+    return functional.linear(converted(x, dtype, "x"), weight.to(dtype), bias.to(dtype))

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from golden.ops.scratch import converted
+
 __all__ = ["exact_dtype", "matmul"]
 
 
@@ -46,4 +48,4 @@ def matmul(a: Tensor, b: Tensor, bound: int) -> Tensor:
     Integers up to 2**24 (2**53) and their sums are exact in binary32 (binary64), IEEE 754.
     """
     dtype = exact_dtype(bound)
-    return a.to(dtype) @ b.to(dtype)
+    return converted(a, dtype, "a") @ converted(b, dtype, "b")

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from golden.ops.scratch import converted, scratch
+
 __all__ = ["lookup", "requant"]
 
 
@@ -52,16 +54,18 @@ def requant(
     Jacob et al., arXiv 1712.05877, 2.2, with one shift per tensor; shift-only is ``mul = 2**e``
     (P²-ViT, arXiv 2405.19915). The hardware reads 255 for mul 0.
     """
-    t = acc if acc.is_floating_point() else acc.to(torch.float64)
+    u = scratch(acc.shape, torch.float64, "u").copy_(acc)
     if bias is not None:
-        t = t + bias.to(torch.float64)
+        u.add_(bias)
     if pre_shift:
-        t = (t * 2.0**-pre_shift).floor_()
+        u.mul_(2.0**-pre_shift).floor_()
     scale = 2.0**-post_shift
-    u = t.to(torch.float64, copy=True).mul_(mul.to(torch.float64) * scale)
+    half = torch.full_like(mul, 0.5 + zero_point, dtype=torch.float64)
+    torch.addcmul(half, u, mul.to(torch.float64) * scale, out=u)
     if residual is not None and residual_mul is not None:
-        u.addcmul_(residual.to(torch.float64), residual_mul.to(torch.float64) * scale)
-    u.add_(0.5 + zero_point).floor_().clamp_(low, high)
+        wide = converted(residual, torch.float64, "residual")
+        u.addcmul_(wide, residual_mul.to(torch.float64) * scale)
+    u.floor_().clamp_(low, high)
     return u.to(torch.int8 if low < 0 else torch.uint8)
 
 

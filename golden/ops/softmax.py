@@ -7,6 +7,7 @@ from torch import Tensor
 
 from golden.ops.matmul import exact_dtype
 from golden.ops.reciprocal import reciprocal
+from golden.ops.scratch import scratch
 
 __all__ = ["exp_table", "softmax"]
 
@@ -29,13 +30,15 @@ def exp_table(scale: float) -> Tensor:
     )
 
 
-def _exponentials(x: Tensor, table: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return e as exact float32 in the shape of x, and int64 n and t ``[..., 1]`` of its sum."""
-    wide = x.to(torch.int32)
-    distance = wide.amax(-1, keepdim=True) - wide
-    e = table.to(torch.float32).index_select(0, distance.view(-1)).view(x.shape)
-    dtype = exact_dtype(x.shape[-1] << 15)
-    total = e.sum(-1, keepdim=True, dtype=dtype)
+def _exponentials(x: Tensor, table: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """Return e in scratch memory, in the shape of x, and int64 n and t ``[..., 1]`` of its sum."""
+    distance = scratch(x.shape, torch.int32, "distance").copy_(x)
+    torch.sub(distance.amax(-1, keepdim=True), distance, out=distance)
+    e = scratch(x.shape, dtype, "e")
+    torch.index_select(table.to(dtype), 0, distance.view(-1), out=e.view(-1))
+    total = e.sum(
+        -1, keepdim=True, dtype=torch.promote_types(dtype, exact_dtype(x.shape[-1] << 15))
+    )
     t = torch.frexp(total)[1].to(torch.int64) - 16  # floor(log2(total)) - 15
     return e, total.to(torch.int64) >> t, t
 
@@ -43,14 +46,15 @@ def _exponentials(x: Tensor, table: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def _linear(e: Tensor, n: Tensor, t: Tensor, bits: int) -> Tensor:
     h = 31 + t - bits
     factor = reciprocal(n).to(torch.float64) / (1 << h)
-    p = (e * factor).add_(0.5).floor_()  # exact: e * reciprocal is at most 2**31
-    return p.clamp_(max=(1 << bits) - 1)
+    half = torch.tensor(0.5, dtype=torch.float64)
+    p = torch.addcmul(half, e, factor, out=e)  # exact: e * reciprocal is at most 2**31
+    return p.floor_().clamp_(max=(1 << bits) - 1)
 
 
 def _log2(e: Tensor, n: Tensor, t: Tensor) -> Tensor:
     # q is the greatest with 3e * 2**q <= 4n * 2**t: the binary exponent of the ratio. Both sides
     # have at most 18 bits, so the rounded ratio is below a power of two only if the exact one is.
-    ratio = (n << (t + 2)).to(torch.float32) / e.mul_(3)
+    ratio = torch.div((n << (t + 2)).to(torch.float32), e.mul_(3), out=e)
     q = (ratio.view(torch.int32) >> 23).sub_(127)  # e = 0: infinity, 128
     return q.clamp_(max=15)
 
@@ -89,5 +93,5 @@ def softmax(x: Tensor, table: Tensor, *, bits: int = 8, log2: bool = False) -> T
     I-BERT's polynomial. log2: FQ-ViT, arXiv 2111.13824, 3.3 and its code (rounds at 1.5), which
     rounds the ratio to an integer first; here it is exact.
     """
-    e, n, t = _exponentials(x, table)
+    e, n, t = _exponentials(x, table, torch.float32 if log2 else torch.float64)
     return (_log2(e, n, t) if log2 else _linear(e, n, t, bits)).to(torch.uint8)

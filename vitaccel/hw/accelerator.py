@@ -71,9 +71,9 @@ class Accelerator(wiring.Component):
         ]
 
         units = {
+            "vector": Vector(self.config),  # first: takes longest to convert, see `verilog_text`
             "mxu": Mxu(self.config),
             "post": Post(self.config),
-            "vector": Vector(self.config),
             "activation": Scratchpad(self.config, n_readers=5, n_writers=3),
             "weights": WeightBuffer(self.config),
         }
@@ -81,7 +81,7 @@ class Accelerator(wiring.Component):
             reset = Signal(name=f"{name}_reset")
             m.d.sync += reset.eq(shell.unit_reset)
             m.submodules[name] = Shared(unit, reset)
-        mxu, post, vector, activation, weights = units.values()
+        vector, mxu, post, activation, weights = units.values()
 
         self._connect_memory(m, shell, units)
         connect(m, mxu.drain, post.drain)
@@ -98,7 +98,7 @@ class Accelerator(wiring.Component):
 
     def _connect_memory(self, m: Module, shell: Shell, units: Mapping[str, Any]) -> None:
         """Readers and writers by priority: what feeds the array first."""
-        mxu, post, vector, activation, weights = units.values()
+        vector, mxu, post, activation, weights = units.values()
         readers = [mxu.stream, mxu.stationary, post.residual, vector.src, shell.store]
         writers = [post.out, vector.dst, shell.activation]
         for port, reader in zip(activation.readers, readers, strict=True):
