@@ -18,6 +18,7 @@ from vitaccel.compile.compiler import layer_macs
 from vitaccel.config import AcceleratorConfig
 from vitaccel.flow.simulation import build_model, run_bench
 from vitaccel.host.bench import JOB, RESULTS, Job, Results
+from vitaccel.hw.axi.axi_memory import MemoryTiming
 from vitaccel.hw.simulation_top import SimulationTop
 from vitaccel.isa import UNIT_OF, Unit
 from vitaccel.timing import Stopwatch
@@ -103,6 +104,7 @@ def verify(
     models: Path,
     watch: Stopwatch,
     traced: int = TRACED,
+    timing: MemoryTiming | None = None,
 ) -> Verdict:
     """Simulate ``images`` and compare with `golden.execute`.
 
@@ -113,6 +115,8 @@ def verify(
         tensor, the others by their logits, and those give cycles and utilisation.
     models
         Folder that keeps simulation models between calls.
+    timing
+        Of the external memory.
     watch
         Times the steps golden, compile, build and simulate.
 
@@ -129,7 +133,7 @@ def verify(
         full = compile_network(network, config, keep=True)
     with watch("build"):
         size = max(lean.size, full.size)  # a power of two: other networks find the same model
-        top = SimulationTop(config, 1 << (size - 1).bit_length())
+        top = SimulationTop(config, 1 << (size - 1).bit_length(), timing)
         model = build_model(top.verilog(TOP), TOP, models)
     with watch("simulate"):
         patches = want[lean.input.tensor].numpy().astype(np.int64)
@@ -196,22 +200,21 @@ def _measure(
     macs = sum(layer_macs(network).values())
     verdict.mac_utilization = macs / (config.rows * config.columns * mean["CYCLES"])
     verdict.simulation_hz = sum(c["CYCLES"] for c in results.counters) / results.seconds
-    verdict.timeline = _intervals(results.timeline, program)
+    verdict.timeline = _intervals(results.trace, program)
 
 
-def _intervals(
-    timeline: list[tuple[int, int, int]], program: Program
-) -> dict[str, list[tuple[int, int, str, str]]]:
+def _intervals(trace: str, program: Program) -> dict[str, list[tuple[int, int, str, str]]]:
     """Per unit spans of cycles (start, end, busy or waiting, layer).
 
     A unit finishes its instructions in order, so its n-th ``done`` is that of its n-th one.
     """
     spans: dict[str, list[tuple[int, int, str, str]]] = {}
+    events = [tuple(map(int, line.split())) for line in trace.splitlines()]
     for unit in Unit:
         labels = [layer for op, layer in program.main_instructions() if UNIT_OF.get(op) == unit]
         rows = spans[unit.name] = []
         finished, state, since = 0, "idle", 0
-        for cycle, (busy, waiting, done) in enumerate([*timeline, (0, 0, 0)]):
+        for cycle, busy, waiting, done in events:
             ended = done >> unit & 1
             now = "busy" if busy >> unit & 1 else "waiting" if waiting >> unit & 1 else "idle"
             if (now != state or ended) and cycle > since:

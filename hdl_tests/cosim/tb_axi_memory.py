@@ -6,12 +6,13 @@ import random
 import warnings
 
 import cocotb
-from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
+from cocotb.triggers import RisingEdge
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
 from hdl_tests.harness.bench import Dut, start
 from hdl_tests.harness.host import instruction
 from vitaccel.config import AcceleratorConfig
+from vitaccel.host.memory_door import MemoryDoor
 from vitaccel.isa import Op, Space, Status, Unit
 from vitaccel.registers import REGISTERS, State
 
@@ -22,36 +23,17 @@ BUS = CONFIG.axi_bytes
 N_BEATS = 1024
 
 
-async def write_memory(dut: Dut, address: int, data: bytes) -> None:
-    dut.door_write.value = 1
-    for at in range(0, len(data), BUS):
-        dut.door_address.value = (address + at) // BUS
-        dut.door_write_data.value = int.from_bytes(data[at : at + BUS], "little")
-        await RisingEdge(dut.clk)
-    dut.door_write.value = 0
-
-
-async def read_memory(dut: Dut, address: int, size: int) -> bytes:
-    data = b""
-    for at in range(0, size, BUS):
-        dut.door_address.value = (address + at) // BUS
-        await ClockCycles(dut.clk, 2)
-        await ReadOnly()
-        data += dut.door_read_data.value.to_unsigned().to_bytes(BUS, "little")
-        await RisingEdge(dut.clk)
-    return data
-
-
 @cocotb.test(timeout_time=2, timeout_unit="ms")
 async def latency_costs_nothing(dut: Dut) -> None:
     """Bytes arrive, a beat per cycle as far as the memory goes; past its end is SLVERR."""
     warnings.simplefilter("ignore", DeprecationWarning)
     logging.getLogger("cocotb").setLevel(logging.WARNING)
     control = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
-    await start(dut, "door_write")
+    await start(dut, "door_load", "door_save")
+    door = MemoryDoor(dut, BUS)
 
     async def run(program: list[bytes]) -> tuple[int, int]:
-        await write_memory(dut, 0, b"".join(program))
+        await door.write(0, b"".join(program))
         for name, value in {"PROGRAM_LENGTH": len(program), "MEMORY_LIMIT": 2 * SIZE}.items():
             await control.write_dword(REGISTERS[name].offset, value)
         await control.write_dword(REGISTERS["CONTROL"].offset, 1)
@@ -61,7 +43,7 @@ async def latency_costs_nothing(dut: Dut) -> None:
 
     data = random.Random(1).randbytes(N_BEATS * BUS)
     words = N_BEATS * BUS // CONFIG.rows
-    await write_memory(dut, 0x1000, data)
+    await door.write(0x1000, data)
     halves = [
         instruction(
             Op.LOAD,
@@ -81,7 +63,7 @@ async def latency_costs_nothing(dut: Dut) -> None:
     status, cycles = await run([store, instruction(Op.HALT)])
     assert status & 3 == State.DONE
     assert N_BEATS <= cycles <= N_BEATS + OVERHEAD
-    assert await read_memory(dut, 0x8000, len(data)) == data
+    assert await door.read(0x8000, len(data)) == data
 
     for op, code in ((Op.LOAD, Status.READ_SLVERR), (Op.STORE, Status.WRITE_SLVERR)):
         bad = instruction(op, external=SIZE - BUS, n_rows=1, n_words=8)

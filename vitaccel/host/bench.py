@@ -14,10 +14,11 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
-from vitaccel.compile.program import Program, Routine
+from vitaccel.compile.program import Program
 from vitaccel.flow.simulation import progress
 from vitaccel.host.driver import Driver
 from vitaccel.host.simulated import SimulatedTransport
+from vitaccel.hw.simulation_top import TRACE
 
 __all__ = ["JOB", "RESULTS", "Job", "Results", "accelerate"]
 
@@ -41,42 +42,30 @@ class Results:
 
     outputs: list[list[bytes]] = field(default_factory=list)
     counters: list[dict[str, int]] = field(default_factory=list)  # of untraced images
-    timeline: list[tuple[int, int, int]] = field(default_factory=list)  # busy, waiting, done
+    trace: str = ""  # of the last image, see `hw.simulation_top.SimulationTop`
     seconds: float = 0.0  # wall time of untraced images
 
 
-async def _infer(driver: Driver, program: Program, patches: np.ndarray) -> list[bytes]:
+async def _infer(
+    dut: Any, driver: Driver, program: Program, patches: np.ndarray, trace: bool = False
+) -> list[bytes]:
     region = program.input
     memory = bytearray(region.address + region.n_rows * region.stride)
     region.write(memory, patches)
     await driver.transport.write_memory(region.address, bytes(memory[region.address :]))
+    dut.tracing.value = int(trace)
     await driver.run(program.main)
+    dut.tracing.value = 0
     return [
         await driver.transport.read_memory(out.address, out.n_rows * out.stride)
         for out in program.outputs
     ]
 
 
-async def _watch(dut: Any, timeline: list[tuple[int, int, int]]) -> None:
-    while True:
-        await RisingEdge(dut.clk)
-        ports = (dut.busy, dut.waiting, dut.done)
-        timeline.append(tuple(port.value.to_unsigned() for port in ports))
-
-
-async def _timeline(dut: Any, driver: Driver, routine: Routine) -> list[tuple[int, int, int]]:
-    """Units at work in every cycle of one more run of the last image."""
-    timeline: list[tuple[int, int, int]] = []
-    watcher = cocotb.start_soon(_watch(dut, timeline))
-    await driver.run(routine)
-    watcher.cancel()
-    return timeline
-
-
 async def _reset(dut: Any) -> None:
     for name in ("arvalid", "awvalid", "wvalid", "rready", "bready"):
         dut[f"s_axil_{name}"].value = 0
-    dut.door_write.value = 0
+    dut.tracing.value = 0
     dut.rst.value = 1
     Clock(dut.clk, 10, unit="ns").start(start_high=False)
     for _ in range(4):
@@ -95,14 +84,15 @@ async def accelerate(dut: Any) -> None:
     driver = Driver(SimulatedTransport(dut, job.bus_bytes))
     await driver.load(job.full)
     for patches in job.patches[: job.traced]:
-        results.outputs.append(await _infer(driver, job.full, patches))
+        results.outputs.append(await _infer(dut, driver, job.full, patches))
         progress(images=len(results.outputs))
     await driver.load(job.lean)
     began = time.monotonic()
-    for patches in job.patches[job.traced :]:
-        results.outputs.append(await _infer(driver, job.lean, patches))
+    for n in range(job.traced, len(job.patches)):
+        last = n == len(job.patches) - 1
+        results.outputs.append(await _infer(dut, driver, job.lean, job.patches[n], last))
         results.counters.append(await driver.counters())
         progress(images=len(results.outputs))
     results.seconds = time.monotonic() - began
-    results.timeline = await _timeline(dut, driver, job.lean.main)
+    results.trace = Path(TRACE).read_text()
     Path(RESULTS).write_bytes(pickle.dumps(results))

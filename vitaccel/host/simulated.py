@@ -5,6 +5,7 @@ from typing import Any
 from cocotb.triggers import ReadOnly, RisingEdge, SimTimeoutError, with_timeout
 
 from vitaccel.errors import DeviceError
+from vitaccel.host.memory_door import MemoryDoor
 
 __all__ = ["SimulatedTransport"]
 
@@ -15,11 +16,11 @@ PATIENCE_NS = 10 * (1 << 27)  # far beyond the watchdog, which ends a stuck run 
 class SimulatedTransport:
     """Ports of `hw.simulation_top.SimulationTop`; Python wakes only to touch them.
 
-    Memory is reached through the back door of the simulated memory, a bus word a cycle.
+    Memory is reached through the back door of the simulated memory.
     """
 
     def __init__(self, dut: Any, bus_bytes: int) -> None:
-        self.dut, self.bus_bytes = dut, bus_bytes
+        self.dut, self._door = dut, MemoryDoor(dut, bus_bytes)
 
     async def _handshake(self, valid: str, ready: str) -> None:
         self.dut[valid].value = 1
@@ -74,29 +75,12 @@ class SimulatedTransport:
         )
 
     async def write_memory(self, address: int, data: bytes) -> None:
-        """Back door, one bus word a cycle."""
-        dut, size = self.dut, self.bus_bytes
-        dut.door_write.value = 1
-        for at in range(0, len(data), size):
-            dut.door_address.value = (address + at) // size
-            dut.door_write_data.value = int.from_bytes(data[at : at + size], "little")
-            await RisingEdge(dut.clk)
-        dut.door_write.value = 0
+        """Back door."""
+        await self._door.write(address, data)
 
     async def read_memory(self, address: int, size: int) -> bytes:
-        """Back door, one bus word every other cycle."""
-        dut, step = self.dut, self.bus_bytes
-        words = []
-        first = address // step
-        for word in range(first, -(-(address + size) // step)):
-            dut.door_address.value = word
-            await RisingEdge(dut.clk)
-            await RisingEdge(dut.clk)
-            await ReadOnly()
-            words.append(dut.door_read_data.value.to_unsigned().to_bytes(step, "little"))
-            await RisingEdge(dut.clk)
-        start = address - first * step
-        return b"".join(words)[start : start + size]
+        """Back door."""
+        return await self._door.read(address, size)
 
     async def interrupt(self) -> None:
         """Wait without waking up."""

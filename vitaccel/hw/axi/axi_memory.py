@@ -4,23 +4,25 @@ from dataclasses import dataclass
 
 from amaranth import ClockSignal, Instance, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In
 from amaranth.utils import ceil_log2, exact_log2
 
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.axi.axi import ADDRESS_BITS, OKAY, SLVERR, Ports, read_ports, write_ports
 from vitaccel.hw.streams.queue import Queue
 
-__all__ = ["RAM_VERILOG", "AxiMemory", "MemoryTiming"]
+__all__ = ["LOADED", "RAM_VERILOG", "SAVED", "AxiMemory", "MemoryTiming"]
 
-# Not an Amaranth memory: those write every initial word into the Verilog, 0.3 ms each.
-RAM_VERILOG = """
+# Not an Amaranth memory: those write every initial word into the Verilog, 0.3 ms each, and cannot
+# read files, which is how megabytes get in and out in no time.
+LOADED, SAVED = "memory-in.hex", "memory-out.hex"
+RAM_VERILOG = f"""
 module vitaccel_simulation_ram #(parameter WIDTH = 64, DEPTH = 1024, INDEX = 10) (
   input clk,
-  input [INDEX-1:0] read_index, write_index, door_index,
+  input [INDEX-1:0] read_index, write_index,
   input [WIDTH/8-1:0] write_strobe, input [WIDTH-1:0] write_data,
-  input door_write, input [WIDTH-1:0] door_write_data,
-  output [WIDTH-1:0] read_data, output reg [WIDTH-1:0] door_read_data
+  input load, save, input [INDEX-1:0] first, last,
+  output [WIDTH-1:0] read_data
 );
   reg [WIDTH-1:0] words [0:DEPTH-1];
   integer n;
@@ -28,8 +30,8 @@ module vitaccel_simulation_ram #(parameter WIDTH = 64, DEPTH = 1024, INDEX = 10)
   always @(posedge clk) begin
     for (n = 0; n < WIDTH/8; n = n + 1)
       if (write_strobe[n]) words[write_index][8*n +: 8] <= write_data[8*n +: 8];
-    if (door_write) words[door_index] <= door_write_data;
-    door_read_data <= words[door_index];
+    if (load) $readmemh("{LOADED}", words, first, last);
+    if (save) $writememh("{SAVED}", words, first, last);
   end
 endmodule
 """
@@ -64,10 +66,11 @@ class AxiMemory(Ports, wiring.Component):
     -------
     ar*, r*, aw*, w*, b*
         AXI4 channels of a slave.
-    door_address, door_write, door_write_data : In
-        Bus word to write, while the bus is idle.
-    door_read_data : Out
-        Bus word at ``door_address`` one cycle ago.
+    door_load, door_save : In(1)
+        Take bus words from the file `LOADED` of the simulator's folder, or write them to `SAVED`,
+        in hexadecimal, while the bus is idle.
+    door_first, door_last : In
+        Which words.
 
     Timing
     ------
@@ -82,14 +85,13 @@ class AxiMemory(Ports, wiring.Component):
         self.config = config
         self.depth = max(2, -(-size // config.axi_bytes))
         self.timing = timing or MemoryTiming()
-        width = 8 * config.axi_bytes
         ports = {**read_ports(config), **write_ports(config)}
         super().__init__({
             **{name: member.flip() for name, member in ports.items()},
-            "door_address": In(ceil_log2(self.depth)),
-            "door_write": In(1),
-            "door_write_data": In(width),
-            "door_read_data": Out(width),
+            "door_load": In(1),
+            "door_save": In(1),
+            "door_first": In(ceil_log2(self.depth)),
+            "door_last": In(ceil_log2(self.depth)),
         })
 
     def elaborate(self, platform: object) -> Module:
@@ -117,11 +119,11 @@ class AxiMemory(Ports, wiring.Component):
             i_write_index=self._index(write_address),
             i_write_strobe=Mux(legal, self.wstrb, 0),
             i_write_data=self.wdata,
-            i_door_index=self.door_address,
-            i_door_write=self.door_write,
-            i_door_write_data=self.door_write_data,
+            i_load=self.door_load,
+            i_save=self.door_save,
+            i_first=self.door_first,
+            i_last=self.door_last,
             o_read_data=word,
-            o_door_read_data=self.door_read_data,
         )
         return m
 
