@@ -8,6 +8,7 @@ from hdl_tests.harness.cases import CASES, images_for
 from hdl_tests.harness.emulator import infer
 from hdl_tests.harness.networks import random_qnetwork
 from vitaccel.compile import arrange, compile_network, lower, schedule
+from vitaccel.compile.check import check_schedule
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -41,7 +42,7 @@ def test_schedule_is_free_of_races_and_deadlock(name: str, keep: bool) -> None:
     lowering = lower.lower(random_qnetwork(**({"log2": False, "seed": 3} | build)), config, keep)
     plan = arrange.arrange(lowering, config)
     schedule.schedule(plan.main)
-    assert schedule.check_schedule(plan.main) == []
+    assert check_schedule(plan.main, config.queue_depth) == []
 
 
 def test_schedule_check_finds_a_missing_wait() -> None:
@@ -50,7 +51,7 @@ def test_schedule_check_finds_a_missing_wait() -> None:
     schedule.schedule(plan.main)
     victim = next(i for i in plan.main if i.wait)
     victim.wait = 0
-    assert schedule.check_schedule(plan.main)
+    assert check_schedule(plan.main, config.queue_depth)
 
 
 def test_schedule_check_finds_a_missing_signal() -> None:
@@ -59,4 +60,4 @@ def test_schedule_check_finds_a_missing_signal() -> None:
     schedule.schedule(plan.main)
     victim = next(i for i in plan.main if i.signal)
     victim.signal = 0
-    assert any("deadlock" in problem for problem in schedule.check_schedule(plan.main))
+    assert any("deadlock" in problem for problem in check_schedule(plan.main, config.queue_depth))

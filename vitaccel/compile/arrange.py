@@ -1,5 +1,6 @@
 """Order and place: parameters resident or streamed, loads hoisted, activation memory shared."""
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -160,10 +161,16 @@ def _place_activations(main: Sequence[Instruction], config: AcceleratorConfig) -
     Reusing words at once would make their next writer wait for their last reader.
     """
     span: dict[Buffer, list[int]] = {}
+    read_by_gemm: deque[list[Buffer]] = deque()  # until the POST that drains it, which runs beside
     for n, instruction in enumerate(main):
-        for view in (*instruction.reads, *instruction.writes):
-            if view.buffer.space == isa.Space.ACTIVATION:
-                span.setdefault(view.buffer, [n, n])[1] = n
+        views = (*instruction.reads, *instruction.writes)
+        used = [view.buffer for view in views if view.buffer.space == isa.Space.ACTIVATION]
+        if instruction.op == isa.Op.GEMM:
+            read_by_gemm.append(used)
+        elif instruction.op == isa.Op.POST:
+            used += read_by_gemm.popleft()
+        for buffer in used:
+            span.setdefault(buffer, [n, n])[1] = n
     for rest in (64, 16, 4, 0):
         peak = _first_fit(span, rest)
         if peak <= config.activation_words:

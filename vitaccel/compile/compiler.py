@@ -8,6 +8,7 @@ import numpy as np
 from golden.qnetwork import QLinear, QMatMul, QNetwork, QPatches
 from vitaccel import isa
 from vitaccel.compile.arrange import Arrangement, arrange
+from vitaccel.compile.check import check_schedule
 from vitaccel.compile.instruction import Instruction, encode
 from vitaccel.compile.lower import Lowering, lower
 from vitaccel.compile.program import Program, Region, Routine
@@ -39,6 +40,9 @@ def compile_network(network: QNetwork, config: AcceleratorConfig, *, keep: bool 
     arrangement = arrange(lowering, config)
     schedule(arrangement.setup)
     schedule(arrangement.main)
+    for routine in (arrangement.setup, arrangement.main):
+        problems = check_schedule(routine, config.queue_depth)
+        assert not problems, problems[0]
     return _link(network, config, lowering, arrangement)
 
 

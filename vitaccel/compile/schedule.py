@@ -5,12 +5,12 @@ instructions of p that c cares about is done". A wait is left out where an earli
 what a unit knows of the others is kept as one vector clock an instruction.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from vitaccel import isa
 from vitaccel.compile.instruction import Instruction
 
-__all__ = ["check_schedule", "conflicts", "schedule"]
+__all__ = ["conflicts", "schedule"]
 
 
 def conflicts(earlier: Instruction, later: Instruction) -> bool:
@@ -63,61 +63,3 @@ def _latest_conflicts(
                 break
     order = {id(i): n for n, i in enumerate(i for s in streams for i in s)}
     return sorted(found, key=lambda item: -order[id(item[1])])
-
-
-def _runs(program: Sequence[Instruction]) -> Iterator[tuple[Instruction, list[int]]]:
-    """Run each unit as far as its semaphores let it; yields (instruction, clock at start)."""
-    streams = [[i for i in program if i.op != isa.Op.HALT and i.unit == u] for u in isa.Unit]
-    tokens: dict[tuple[int, int], list[list[int]]] = {
-        (p, c): [] for p in isa.Unit for c in isa.Unit
-    }
-    done = [0] * len(isa.Unit)
-    known = [[0] * len(isa.Unit) for _ in isa.Unit]
-    moved = True
-    while moved:
-        moved = False
-        for unit, stream in enumerate(streams):
-            while done[unit] < len(stream):
-                instruction = stream[done[unit]]
-                sources = [u for u in isa.Unit if instruction.wait >> u & 1]
-                if not all(tokens[u, unit] for u in sources):
-                    break
-                for source in sources:
-                    learnt = tokens[source, unit].pop(0)
-                    known[unit] = [max(a, b) for a, b in zip(known[unit], learnt, strict=True)]
-                yield instruction, list(known[unit])
-                done[unit] += 1
-                moved = True
-                gift = list(known[unit])
-                gift[unit] = done[unit]
-                for target in isa.Unit:
-                    if instruction.signal >> target & 1:
-                        tokens[unit, target].append(gift)
-
-
-def check_schedule(program: Sequence[Instruction]) -> list[str]:
-    """Problems of a program's semaphores: deadlock, leftover conflicts; empty if there are none.
-
-    Independent of `schedule`: executes the waits and signals and looks at what each instruction
-    can rely on when it starts.
-    """
-    work = [i for i in program if i.op != isa.Op.HALT]
-    index: dict[int, int] = {}
-    counts = [0] * len(isa.Unit)
-    for instruction in work:
-        counts[instruction.unit] += 1
-        index[id(instruction)] = counts[instruction.unit]
-    clock_of = {id(i): clock for i, clock in _runs(program)}
-    stuck = [i for i in work if id(i) not in clock_of]
-    problems = [f"deadlock: {i.op.name} of {i.layer} never starts" for i in stuck]
-    for n, later in enumerate(work):
-        clock = clock_of.get(id(later))
-        if clock is None:
-            continue
-        problems += [
-            f"race: {later.op.name} of {later.layer} may overtake "
-            f"{earlier.op.name} of {earlier.layer}"
-            for earlier in work[:n]
-            if clock[earlier.unit] < index[id(earlier)] and conflicts(earlier, later)
-        ]
-    return problems

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from amaranth import Module, Signal
+from amaranth import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out, connect
 
@@ -93,7 +93,8 @@ class Accelerator(wiring.Component):
         attach(m, shell.mxu, mxu, readers[0:2].any() | weights.reader_fault)
         attach(m, shell.post, post, readers[2] | writers[0])
         attach(m, shell.vector, vector, readers[3] | writers[1])
-        m.d.comb += [shell.beat.eq(mxu.beat), shell.progress.eq(post.out.valid & post.out.ready)]
+        written = [port.valid & port.ready for port in (post.out, vector.dst)]
+        m.d.comb += [shell.beat.eq(mxu.beat), shell.progress.eq(Cat(written).any())]
         return m
 
     def _connect_memory(self, m: Module, shell: Shell, units: Mapping[str, Any]) -> None:

@@ -33,17 +33,17 @@ def _vector(low: Lowering, op: isa.Op, layer: QLayer, src: View, dst: View) -> I
 
 
 def softmax(low: Lowering, layer: QSoftmax) -> None:
-    """One instruction a head."""
+    """One instruction a head, in place: the scores of a row are read before they are replaced."""
+    if low.readers[layer.x] > 1:
+        raise ConfigError(f"{layer.x} is read by more than {layer.name}, which replaces it")
     log2 = layer.out.format == "log2"
     need_log2(low, layer, log2)
     entries = pack.pack_table(low.tensor(layer, "table"), 2, low.config)
     table = low.parameter(isa.Space.EXP, layer.name, entries)
     low.stored[layer.name] = []
     for head, x in enumerate(low.stored[layer.x]):
-        buffer = low.buffer(layer.name, x.view.rows, x.view.words)
-        out = View(buffer, 0, x.view.rows, 0, x.view.words)
-        low.stored[layer.name].append(Stored(out, x.channels))
-        instruction = _vector(low, isa.Op.SOFTMAX, layer, x.view, out)
+        low.stored[layer.name].append(x)
+        instruction = _vector(low, isa.Op.SOFTMAX, layer, x.view, x.view)
         instruction.fields |= {"log2": int(log2), "bits": layer.out.bits}
         instruction.places["param"] = View.whole(table)
         instruction.reads += (View.whole(table),)

@@ -1,10 +1,12 @@
 """What lowering knows while it walks the network, and how it emits instructions."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from golden.execute import operands
 from golden.qnetwork import QConcat, QLayer, QMatMul, QNetwork, QSoftmax, QTensor
 from vitaccel import isa
 from vitaccel.compile.instruction import Buffer, Instruction, View
@@ -62,6 +64,7 @@ class Lowering:
     def __post_init__(self) -> None:
         self.layouts = channel_layouts(self.network, self.config)
         self.layers = {layer.name: layer for layer in self.network.layers}
+        self.readers = Counter(name for layer in self.network.layers for name in operands(layer))
         self.home: dict[str, tuple[str, int]] = {}  # part of a concatenation -> (whole, first row)
         for layer in self.network.layers:
             if isinstance(layer, QConcat):
