@@ -53,7 +53,12 @@ class _Ring:
     def take(self, now: int) -> Buffer | None:
         """Place the next pending buffer if nothing still to be issued uses its words."""
         buffer = self.pending[0]
-        start = self.head if self.head + buffer.size <= self.capacity else 0
+        unit = self.capacity  # halves, quarters …: otherwise a buffer overlaps two former ones
+        while unit // 2 >= buffer.size:
+            unit //= 2
+        start = -(-self.head // unit) * unit
+        if start + buffer.size > self.capacity:
+            start = 0
         buffer.address = start
         blockers = [
             b for b in self.live if b.address < start + buffer.size and start < b.address + b.size

@@ -1,6 +1,6 @@
 """QNetwork and configuration to program."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ def compile_network(network: QNetwork, config: AcceleratorConfig, *, keep: bool 
         If a layer cannot be mapped: names the layer, the reason, and what would work.
     """
     lowering = lower(network, config, keep)
-    if lowering.input_load is None:
+    if not lowering.input_loads:
         raise ConfigError(f"network {network.name} has no patch embedding; its input has no use")
     arrangement = arrange(lowering, config)
     schedule(arrangement.setup)
@@ -60,12 +60,11 @@ def _link(
     for load, data in arrangement.data.items():
         end = _place_constant(load, data, end, config, constants)
     code_end = end
-    source = lowering.input_load
-    assert source is not None
+    source = lowering.input_loads
     end, given = _place_region(source, network_input(network), 0, end, config, lowering)
     outputs = []
     for tensor, head, store in lowering.stores:
-        end, region = _place_region(store, tensor, head, end, config, lowering)
+        end, region = _place_region([store], tensor, head, end, config, lowering)
         outputs.append(region)
     image = bytearray(code_end)
     for at, raw in constants:
@@ -115,16 +114,20 @@ def _place_constant(
 
 
 def _place_region(
-    instruction: Instruction,
+    parts: Sequence[Instruction],
     tensor: str,
     head: int,
     end: int,
     config: AcceleratorConfig,
     lowering: Lowering,
 ) -> tuple[int, Region]:
-    n_rows, n_words = instruction.fields["n_rows"], instruction.fields["n_words"]
-    stride = -(-n_words * config.rows // config.axi_bytes) * config.axi_bytes
-    instruction.fields |= {"external": end, "external_stride": stride}
+    """Give LOADs or STOREs of consecutive rows a place in external memory from ``end`` on."""
+    n_bytes = parts[0].fields["n_words"] * config.rows
+    stride = -(-n_bytes // config.axi_bytes) * config.axi_bytes
+    n_rows = 0
+    for part in parts:
+        part.fields |= {"external": end + n_rows * stride, "external_stride": stride}
+        n_rows += part.fields["n_rows"]
     channels = lowering.stored[tensor][head].channels
     region = Region(tensor, head, end, n_rows, stride, tuple(int(c) for c in channels))
     return _align(end + n_rows * stride), region

@@ -1,10 +1,11 @@
 """Linear layers: weights stand still, tokens stream."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from golden.qnetwork import QLinear
+from golden.qnetwork import QLinear, QPatches
 from vitaccel import isa
 from vitaccel.compile import pack
 from vitaccel.compile.instruction import Buffer, View
@@ -24,23 +25,41 @@ def linear(low: Lowering, layer: QLinear) -> None:
     n_tiles, k_tiles, words, rows = packed.tiles.shape
     chunk = max(1, low.config.weight_words // 2 // (k_tiles * words))
     fields, table = _post_fields(low, layer, packed), _table(low, layer)
-    for first in range(0, n_tiles, chunk):
+    blocks = list(zip(low.row_blocks(x.view), low.row_blocks(out), strict=True))
+    loaded, weights, post = -1, None, None
+    for first, (block, result) in _order(low, layer, range(0, n_tiles, chunk), blocks):
         tiles = packed.tiles[first : first + chunk]
-        weights = low.parameter(isa.Space.WEIGHT, layer.name, tiles.reshape(-1, rows))
         word = first * packed.tile_words
         span = min(len(tiles) * packed.tile_words, out.words - word)
-        param = low.parameter(isa.Space.POST_PARAM, layer.name, planes[word : word + span])
-        post = Post(fields, param, table)
-        blocks = zip(low.row_blocks(x.view), low.row_blocks(out), strict=True)
-        for block, result in blocks:
-            shape = {"k_tiles": k_tiles, "n_tiles": len(tiles), "columns": int(packed.columns)}
-            gemm = low.gemm(layer, layer.x, block, shape | {"source": int(isa.Stationary.WEIGHT)})
-            gemm.places["stationary"] = View.whole(weights)
-            gemm.reads += (View.whole(weights),)
-            low.emit(Step(gemm, (weights,)))
-            target = View(result.buffer, result.row, result.rows, result.word + word, span)
-            residual = _residual(low, layer, result.row - out.row, result.rows, word, span)
-            low.emit_post(layer, replace(post, residual=residual), target)
+        if weights is None or post is None or first != loaded:
+            loaded = first
+            weights = low.parameter(isa.Space.WEIGHT, layer.name, tiles.reshape(-1, rows))
+            param = low.parameter(isa.Space.POST_PARAM, layer.name, planes[word : word + span])
+            post = Post(fields, param, table)
+        shape = {"k_tiles": k_tiles, "n_tiles": len(tiles), "columns": int(packed.columns)}
+        gemm = low.gemm(layer, layer.x, block, shape | {"source": int(isa.Stationary.WEIGHT)})
+        gemm.places["stationary"] = View.whole(weights)
+        gemm.reads += (View.whole(weights),)
+        low.emit(Step(gemm, (weights,)))
+        target = View(result.buffer, result.row, result.rows, result.word + word, span)
+        residual = _residual(low, layer, result.row - out.row, result.rows, word, span)
+        low.emit_post(layer, replace(post, residual=residual), target)
+
+
+def _order(
+    low: Lowering, layer: QLinear, chunks: Sequence[int], blocks: Sequence[tuple[View, View]]
+) -> Iterator[tuple[int, tuple[View, View]]]:
+    """Chunks of weights and blocks of rows in the order in which they meet.
+
+    Each chunk is loaded once and meets all blocks. Only image patches come no faster than the
+    weights: there a block is done with while the next is loaded, and every other one takes the
+    chunks backwards, beginning with the one that is there.
+    """
+    if not isinstance(low.layers[layer.x], QPatches):
+        yield from ((chunk, block) for chunk in chunks for block in blocks)
+        return
+    for n, block in enumerate(blocks):
+        yield from ((chunk, block) for chunk in (reversed(chunks) if n % 2 else chunks))
 
 
 def _pack(

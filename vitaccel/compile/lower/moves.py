@@ -12,38 +12,40 @@ __all__ = ["constant", "patches", "slice_view"]
 
 
 def patches(low: Lowering, layer: QPatches) -> None:
-    """Image patches come from the host, one patch a row."""
-    low.input_load = _load(low, layer)
+    """Image patches come from the host, one patch a row, block by block."""
+    low.input_loads = _loads(low, layer)
 
 
 def constant(low: Lowering, layer: QConstant) -> None:
     """Tokens that don't depend on the image: class token, position embedding."""
-    load = _load(low, layer)
+    loads = _loads(low, layer)
     (stored,) = low.stored[layer.name]
     value = low.tensor(layer, "value")
     lanes = np.where(stored.channels >= 0, value[:, stored.channels], 0) & 255
     shape = (stored.view.rows, stored.view.words, low.config.rows)
-    low.constants[load] = lanes.astype(np.uint8).reshape(shape)
+    data, row = lanes.astype(np.uint8).reshape(shape), 0
+    for load in loads:
+        low.constants[load] = data[row : row + load.fields["n_rows"]]
+        row += load.fields["n_rows"]
 
 
-def _load(low: Lowering, layer: QLayer) -> Instruction:
+def _loads(low: Lowering, layer: QLayer) -> list[Instruction]:
+    """LOADs of the rows of a tensor, in order."""
     channels = low.layouts[layer.name]
     view = low.new(layer.name, layer.out, len(channels) // low.config.rows)
     low.stored[layer.name] = [Stored(view, channels)]
-    load = Instruction(
-        isa.Op.LOAD,
-        layer.name,
-        {
-            "local_stride": view.buffer.words,
-            "n_rows": view.rows,
-            "n_words": view.words,
-            "space": int(view.buffer.space),
-        },
-        {"local": view},
-        writes=(view,),
-    )
-    low.emit(Step(load))
-    return load
+    loads = []
+    for block in low.row_blocks(view):
+        fields = {
+            "local_stride": block.buffer.words,
+            "n_rows": block.rows,
+            "n_words": block.words,
+            "space": int(block.buffer.space),
+        }
+        places = {"local": block}
+        loads.append(Instruction(isa.Op.LOAD, layer.name, fields, places, writes=(block,)))
+        low.emit(Step(loads[-1]))
+    return loads
 
 
 def slice_view(low: Lowering, layer: QSlice) -> None:

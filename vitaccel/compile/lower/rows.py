@@ -33,7 +33,7 @@ def _vector(low: Lowering, op: isa.Op, layer: QLayer, src: View, dst: View) -> I
 
 
 def softmax(low: Lowering, layer: QSoftmax) -> None:
-    """One instruction a head, in place: the scores of a row are read before they are replaced."""
+    """Head by head, in place: the scores of a row are read before they are replaced."""
     if low.readers[layer.x] > 1:
         raise ConfigError(f"{layer.x} is read by more than {layer.name}, which replaces it")
     log2 = layer.out.format == "log2"
@@ -43,15 +43,16 @@ def softmax(low: Lowering, layer: QSoftmax) -> None:
     low.stored[layer.name] = []
     for head, x in enumerate(low.stored[layer.x]):
         low.stored[layer.name].append(x)
-        instruction = _vector(low, isa.Op.SOFTMAX, layer, x.view, x.view)
-        instruction.fields |= {"log2": int(log2), "bits": layer.out.bits}
-        instruction.places["param"] = View.whole(table)
-        instruction.reads += (View.whole(table),)
-        low.emit(Step(instruction, (table,)), low.slot(layer, head))
+        for block in low.row_blocks(x.view):
+            instruction = _vector(low, isa.Op.SOFTMAX, layer, block, block)
+            instruction.fields |= {"log2": int(log2), "bits": layer.out.bits}
+            instruction.places["param"] = View.whole(table)
+            instruction.reads += (View.whole(table),)
+            low.emit(Step(instruction, (table,)), low.slot(layer, head))
 
 
 def layernorm(low: Lowering, layer: QLayerNorm) -> None:
-    """One instruction; its input must lie without gaps.
+    """Its input must lie without gaps.
 
     Raises
     ------
@@ -73,12 +74,13 @@ def layernorm(low: Lowering, layer: QLayerNorm) -> None:
     param = low.parameter(isa.Space.VECTOR_PARAM, layer.name, planes)
     out = low.new(layer.name, layer.out, len(channels) // low.config.rows)
     low.stored[layer.name] = [Stored(out, channels)]
-    instruction = _vector(low, isa.Op.NORM, layer, x.view, out)
-    instruction.fields |= layernorm_constants(length)._asdict() | {
-        "post_shift": layer.post_shift,
-        "low": layer.out.low,
-        "high": layer.out.high,
-    }
-    instruction.places["param"] = View.whole(param)
-    instruction.reads += (View.whole(param),)
-    low.emit(Step(instruction, (param,)))
+    for src, dst in zip(low.row_blocks(x.view), low.row_blocks(out), strict=True):
+        instruction = _vector(low, isa.Op.NORM, layer, src, dst)
+        instruction.fields |= layernorm_constants(length)._asdict() | {
+            "post_shift": layer.post_shift,
+            "low": layer.out.low,
+            "high": layer.out.high,
+        }
+        instruction.places["param"] = View.whole(param)
+        instruction.reads += (View.whole(param),)
+        low.emit(Step(instruction, (param,)))

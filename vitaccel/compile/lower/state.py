@@ -57,7 +57,7 @@ class Lowering:
     payloads: dict[Buffer, np.ndarray] = field(default_factory=dict)
     constants: dict[Instruction, np.ndarray] = field(default_factory=dict)
     stores: list[tuple[str, int, Instruction]] = field(default_factory=list)
-    input_load: Instruction | None = None
+    input_loads: list[Instruction] = field(default_factory=list)
     stored: dict[str, list[Stored]] = field(default_factory=dict)
     wave: list[tuple[float, int, Step]] = field(default_factory=list)
 
@@ -144,8 +144,13 @@ class Lowering:
         return buffer
 
     def row_blocks(self, view: View) -> Iterator[View]:
-        """``view`` in pieces of rows that the accumulators hold."""
-        step, buffer = self.config.accumulator_rows, view.buffer
+        """``view`` in equal pieces of rows that the accumulators hold.
+
+        What reads a piece can begin before the next one is there: LayerNorm and softmax then run
+        beside the products that follow them.
+        """
+        buffer = view.buffer
+        step = -(-view.rows // -(-view.rows // self.config.accumulator_rows))
         for row in range(0, view.rows, step):
             n_rows = min(step, view.rows - row)
             yield View(buffer, view.row + row, n_rows, view.word, view.words)
