@@ -211,7 +211,7 @@ def _intervals(trace: str, program: Program) -> dict[str, list[tuple[int, int, s
     spans: dict[str, list[tuple[int, int, str, str]]] = {}
     events = [tuple(map(int, line.split())) for line in trace.splitlines()]
     for unit in Unit:
-        labels = [layer for op, layer in program.main_instructions() if UNIT_OF.get(op) == unit]
+        labels = [step.layer for step in program.main_steps() if UNIT_OF.get(step.op) == unit]
         rows = spans[unit.name] = []
         finished, state, since = 0, "idle", 0
         for cycle, busy, waiting, done in events:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -61,6 +61,14 @@ class Region:
         return out
 
 
+class Decoded(NamedTuple):
+    """An instruction of a program, and the layer it belongs to."""
+
+    op: isa.Op
+    fields: dict[str, int]
+    layer: str
+
+
 @dataclass(frozen=True)
 class Program:
     """Everything the host needs: image bytes from address 0, routines, input and outputs.
@@ -80,11 +88,13 @@ class Program:
     outputs: tuple[Region, ...]
     layers: tuple[Mapping[str, Any], ...] = field(default=())
 
-    def main_instructions(self) -> list[tuple[isa.Op, str]]:
-        """Opcode and layer of every instruction of ``main``."""
+    def main_steps(self) -> list[Decoded]:
+        """Every instruction of ``main``."""
         at, size = self.main.address, isa.BYTES
-        ops = [decode(self.image[at + n * size :][:size])[0] for n in range(len(self.main.labels))]
-        return list(zip(ops, self.main.labels, strict=True))
+        return [
+            Decoded(*decode(self.image[at + n * size : at + (n + 1) * size]), layer)
+            for n, layer in enumerate(self.main.labels)
+        ]
 
     def listing(self) -> str:
         """Disassembly of all routines."""

@@ -70,6 +70,8 @@ class SimulationTop(wiring.Component):
         As `AxiMemory`.
     """
 
+    tracing: Signal
+
     def __init__(
         self, config: AcceleratorConfig, size: int, timing: MemoryTiming | None = None
     ) -> None:

@@ -13,9 +13,11 @@ from vitaccel.compile.lower.state import Lowering, Post, Step, Stored
 
 __all__ = ["linear"]
 
+PARTS = 4  # of the weight buffer: one is used while the next ones are loaded
+
 
 def linear(low: Lowering, layer: QLinear) -> None:
-    """In chunks of tiles that leave half of the weight buffer for the next chunk's loading."""
+    """In chunks of tiles, so that others can be loaded meanwhile."""
     (x,) = low.stored[layer.x]
     channels = low.layouts[layer.name]
     packed, planes = _pack(low, layer, x.channels, channels)
@@ -23,7 +25,8 @@ def linear(low: Lowering, layer: QLinear) -> None:
     low.stored[layer.name] = [Stored(out, channels)]
 
     n_tiles, k_tiles, words, rows = packed.tiles.shape
-    chunk = max(1, low.config.weight_words // 2 // (k_tiles * words))
+    most = max(1, low.config.weight_words // PARTS // (k_tiles * words))
+    chunk = -(-n_tiles // -(-n_tiles // most))  # equal ones: a short one hides little loading
     fields, table = _post_fields(low, layer, packed), _table(low, layer)
     blocks = list(zip(low.row_blocks(x.view), low.row_blocks(out), strict=True))
     loaded, weights, post = -1, None, None

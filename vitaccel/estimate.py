@@ -1,0 +1,220 @@
+"""Cycles of a program without simulating its gateware: when each instruction starts and ends.
+
+Follows the tokens, queues, accumulator banks and the bus as the gateware does, with a duration for
+each instruction instead of its cycles.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vitaccel import isa
+from vitaccel.compile.program import Decoded, Program
+from vitaccel.config import AcceleratorConfig
+from vitaccel.hw.axi.axi_memory import MemoryTiming
+from vitaccel.hw.mxu.accumulators import Accumulators
+
+__all__ = ["Span", "Timeline", "estimate"]
+
+# Cycles measured in RTL that the structure does not tell.
+START = 12  # from an instruction's tokens to its first word
+FETCH = 60  # from the start of a run to its first instruction
+DISPATCH = 4  # between instructions that leave the sequencer
+BANK = 4  # POST changes banks
+VECTOR_DRAIN = 110  # a row's way through the vector unit
+TRANSFER = 10  # between LOADs or STOREs that follow one another
+
+
+@dataclass(frozen=True)
+class Span:
+    """When an instruction was at work, in cycles from the start of the program."""
+
+    unit: isa.Unit
+    layer: str
+    start: float
+    end: float
+
+
+@dataclass
+class Timeline:
+    """Estimate of one run."""
+
+    cycles: int
+    spans: list[Span]
+    loaded: int  # bytes
+    stored: int  # bytes
+
+    def busy(self, unit: isa.Unit) -> float:
+        """Cycles in which ``unit`` was at work."""
+        total, last = 0.0, 0.0
+        for span in (s for s in self.spans if s.unit == unit):
+            total += max(0.0, span.end - max(span.start, last))
+            last = max(last, span.end)
+        return total
+
+    def summary(self, program: Program, config: AcceleratorConfig, mhz: float) -> dict[str, Any]:
+        """Figures of the run at a clock, as JSON takes them."""
+        macs = sum(layer["macs"] for layer in program.layers)
+        return {
+            "cycles_per_image": self.cycles,
+            "mac_utilization": round(macs / (config.rows * config.columns * self.cycles), 4),
+            "mhz": mhz,
+            "images_per_second": round(mhz * 1e6 / self.cycles, 2),
+            "bytes_loaded": self.loaded,
+            "bytes_stored": self.stored,
+            "busy": {unit.name: round(self.busy(unit) / self.cycles, 4) for unit in isa.Unit},
+        }
+
+    @staticmethod
+    def lines(about: dict[str, Any]) -> list[str]:
+        """The summary in words."""
+        busy = ", ".join(f"{unit} {share:.0%}" for unit, share in about["busy"].items())
+        return [
+            f"{about['cycles_per_image']} cycles per image",
+            f"{about['mac_utilization']:.1%} of the MACs useful",
+            f"{about['images_per_second']} images per second at {about['mhz']:g} MHz",
+            f"{about['bytes_loaded']} bytes loaded and {about['bytes_stored']} stored per image",
+            f"busy: {busy}",
+        ]
+
+
+def estimate(program: Program, config: AcceleratorConfig, timing: MemoryTiming) -> Timeline:
+    """Time one run of ``program.main`` on ``config`` with an external memory of ``timing``."""
+    steps = [step for step in program.main_steps() if step.op != isa.Op.HALT]
+    return _Model(config, timing, steps).run()
+
+
+class _Model:
+    """Units as they stand, all times known so far.
+
+    An instruction is timed as soon as everything that it waits for is; a GEMM together with the
+    POST that drains it.
+    """
+
+    def __init__(
+        self, config: AcceleratorConfig, timing: MemoryTiming, program: list[Decoded]
+    ) -> None:
+        self.config, self.timing, self.program = config, timing, program
+        self.start: dict[int, float] = {}  # by position in the program
+        self.end: dict[int, float] = {}
+        self.free: dict[isa.Unit, float] = dict.fromkeys(isa.Unit, 0.0)
+        self.banks = [0.0, 0.0]  # when each was given back
+        self.bus = 0.0  # when it has moved everything asked for so far
+        self.moved: dict[isa.Op, int] = {isa.Op.LOAD: 0, isa.Op.STORE: 0}
+        self.dispatched: list[float] = []
+        self.queues: dict[isa.Unit, list[int]] = {unit: [] for unit in isa.Unit}
+        for n, instruction in enumerate(program):
+            self.queues[isa.UNIT_OF[instruction.op]].append(n)
+        gemms, posts = self.queues[isa.Unit.MXU], self.queues[isa.Unit.POST]
+        self.gemm_of = dict(zip(posts, gemms, strict=True))
+        self.gemm_before = dict(zip(gemms[1:], gemms, strict=False))
+        depth = 1 << (config.queue_depth - 1).bit_length()
+        # What must have left the queue before an instruction can enter it.
+        self.room = {n: q[k] for q in self.queues.values() for k, n in enumerate(q[depth:])}
+        self.producers = _producers(program)
+        # Cycles from the last beat of a bank to its last accumulator.
+        self.latency = Accumulators(config).latency
+
+    def run(self) -> Timeline:
+        at = dict.fromkeys(isa.Unit, 0)
+        while len(self.end) < len(self.program):
+            before = len(self.start) + len(self.end)
+            self._dispatch()
+            for unit, queue in self.queues.items():
+                while at[unit] < len(queue) and self._time(queue[at[unit]]):
+                    at[unit] += 1
+            assert len(self.start) + len(self.end) > before, "the program deadlocks"
+        spans = [
+            Span(isa.UNIT_OF[step.op], step.layer, self.start[n], self.end[n])
+            for n, step in enumerate(self.program)
+        ]
+        cycles = round(max(self.end.values()))
+        return Timeline(cycles, spans, self.moved[isa.Op.LOAD], self.moved[isa.Op.STORE])
+
+    def _dispatch(self) -> None:
+        for n in range(len(self.dispatched), len(self.program)):
+            room = self.room.get(n)
+            if room is not None and room not in self.start:
+                return
+            earlier = self.dispatched[-1] if n else FETCH
+            left = self.start[room] if room is not None else 0.0
+            self.dispatched.append(max(earlier + DISPATCH, left))
+
+    def _time(self, n: int) -> bool:
+        """Time instruction n if all it waits for is timed."""
+        instruction = self.program[n]
+        known = n < len(self.dispatched) and all(p in self.end for p in self.producers[n])
+        if instruction.op == isa.Op.POST:
+            known &= self.gemm_of[n] in self.start
+        elif n in self.gemm_before:
+            known &= self.gemm_before[n] in self.end
+        if not known:
+            return False
+        tokens = [self.end[producer] for producer in self.producers[n]]
+        unit = isa.UNIT_OF[instruction.op]
+        self.start[n] = max([self.dispatched[n], self.free[unit], *tokens]) + START
+        match instruction.op:
+            case isa.Op.LOAD | isa.Op.STORE:
+                self._transfer(n)
+            case isa.Op.NORM | isa.Op.SOFTMAX:
+                fields = instruction.fields
+                words = fields["n_rows"] * max(fields["n_words"], 8)
+                self.end[n] = self.start[n] + words + 2 * fields["n_words"] + VECTOR_DRAIN
+                self.free[unit] = self.end[n]
+            case isa.Op.POST:
+                self._drain(n)
+        return True
+
+    def _transfer(self, n: int) -> None:
+        """The bus moves one beat every ``interval`` cycles, for whoever comes first."""
+        fields, timing, width = self.program[n].fields, self.timing, self.config.axi_bytes
+        beats = fields["n_rows"] * -(-fields["n_words"] * self.config.rows // width)
+        beats += isa.BYTES // width  # about one instruction is fetched for each
+        pauses = timing.refresh_cycles / timing.refresh_every if timing.refresh_every else 0.0
+        begin = max(self.bus, self.start[n] + timing.latency)
+        self.bus = self.end[n] = begin + beats * timing.interval / (1 - pauses) + TRANSFER
+        self.free[isa.UNIT_OF[self.program[n].op]] = self.bus - timing.latency
+        self.moved[self.program[n].op] += fields["n_rows"] * fields["n_words"] * self.config.rows
+
+    def _drain(self, n: int) -> None:
+        """Run the tiles of a GEMM, and the POST that drains them bank by bank."""
+        gemm = self.gemm_of[n]
+        fields = self.program[gemm].fields
+        words = self._tile_words(fields)
+        # A tile is swapped in when its words are loaded, which begins with the tile before.
+        tile = max(fields["n_rows"], words + 1, Accumulators.HAZARD)
+        per_row, n_words = self.program[n].fields["tile_words"], self.program[n].fields["n_words"]
+        streamed, drained = self.start[gemm] + words, self.start[n]
+        for _ in range(fields["n_tiles"]):
+            streamed = max(streamed, self.banks[0]) + fields["k_tiles"] * tile
+            drain = fields["n_rows"] * min(per_row, n_words)
+            drained = max(drained, streamed + self.latency) + drain + BANK
+            n_words -= per_row
+            self.banks = [self.banks[1], drained]
+        self.end[gemm] = streamed + self.latency
+        self.end[n] = drained + START
+        self.free[isa.Unit.MXU] = streamed - words - START
+        self.free[isa.Unit.POST] = drained - START
+
+    def _tile_words(self, fields: dict[str, int]) -> int:
+        match fields["columns"]:
+            case isa.Columns.ALL:
+                return self.config.weight_tile_words
+            case isa.Columns.POT:
+                return self.config.pot_columns
+            case _:
+                return self.config.wide_groups * self.config.rows
+
+
+def _producers(program: Sequence[Decoded]) -> list[list[int]]:
+    """For each instruction those whose tokens it takes."""
+    tokens: dict[tuple[int, int], deque[int]] = defaultdict(deque)
+    for n, step in enumerate(program):
+        for consumer in isa.Unit:
+            if step.fields["signal"] >> consumer & 1:
+                tokens[isa.UNIT_OF[step.op], consumer].append(n)
+    return [
+        [tokens[p, isa.UNIT_OF[s.op]].popleft() for p in isa.Unit if s.fields["wait"] >> p & 1]
+        for s in program
+    ]
