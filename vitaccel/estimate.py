@@ -22,7 +22,7 @@ START = 12  # from an instruction's tokens to its first word
 FETCH = 60  # from the start of a run to its first instruction
 DISPATCH = 4  # between instructions that leave the sequencer
 BANK = 4  # POST changes banks
-VECTOR_DRAIN = 110  # a row's way through the vector unit
+DRAIN = {isa.Op.NORM: 87, isa.Op.SOFTMAX: 55}  # from the last word taken to the last written
 TRANSFER = 10  # between LOADs or STOREs that follow one another
 
 
@@ -159,8 +159,9 @@ class _Model:
                 self._transfer(n)
             case isa.Op.NORM | isa.Op.SOFTMAX:
                 fields = instruction.fields
-                words = fields["n_rows"] * max(fields["n_words"], 8)
-                self.end[n] = self.start[n] + words + 2 * fields["n_words"] + VECTOR_DRAIN
+                least = 8 if instruction.op == isa.Op.NORM else 4  # of a row, see `VECTOR`
+                words = fields["n_rows"] * max(fields["n_words"], least)
+                self.end[n] = self.start[n] + words + 2 * fields["n_words"] + DRAIN[instruction.op]
                 self.free[unit] = self.end[n]
             case isa.Op.POST:
                 self._drain(n)
