@@ -13,7 +13,7 @@ from vitaccel import isa
 from vitaccel.compile.program import Decoded, Program
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.axi.axi_memory import MemoryTiming
-from vitaccel.hw.mxu.accumulators import Accumulators
+from vitaccel.hw.mxu.accumulators import Accumulators, accumulators_latency
 
 __all__ = ["Span", "Timeline", "estimate"]
 
@@ -23,7 +23,7 @@ FETCH = 60  # from the start of a run to its first instruction
 DISPATCH = 4  # between instructions that leave the sequencer
 BANK = 4  # POST changes banks
 DRAIN = {isa.Op.NORM: 87, isa.Op.SOFTMAX: 55}  # from the last word taken to the last written
-TRANSFER = 10  # between LOADs or STOREs that follow one another
+TRANSFER = 4  # between LOADs or STOREs that follow one another
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,7 @@ class _Model:
         self.free: dict[isa.Unit, float] = dict.fromkeys(isa.Unit, 0.0)
         self.banks = [0.0, 0.0]  # when each was given back
         self.bus = 0.0  # when it has moved everything asked for so far
+        self.fetched = 0  # instructions
         self.moved: dict[isa.Op, int] = {isa.Op.LOAD: 0, isa.Op.STORE: 0}
         self.dispatched: list[float] = []
         self.queues: dict[isa.Unit, list[int]] = {unit: [] for unit in isa.Unit}
@@ -113,8 +114,7 @@ class _Model:
         # What must have left the queue before an instruction can enter it.
         self.room = {n: q[k] for q in self.queues.values() for k, n in enumerate(q[depth:])}
         self.producers = _producers(program)
-        # Cycles from the last beat of a bank to its last accumulator.
-        self.latency = Accumulators(config).latency
+        self.latency = accumulators_latency(config)
 
     def run(self) -> Timeline:
         at = dict.fromkeys(isa.Unit, 0)
@@ -171,7 +171,8 @@ class _Model:
         """The bus moves one beat every ``interval`` cycles, for whoever comes first."""
         fields, timing, width = self.program[n].fields, self.timing, self.config.axi_bytes
         beats = fields["n_rows"] * -(-fields["n_words"] * self.config.rows // width)
-        beats += isa.BYTES // width  # about one instruction is fetched for each
+        beats += (n - self.fetched) * isa.BYTES // width  # the program comes over the bus too
+        self.fetched = n
         pauses = timing.refresh_cycles / timing.refresh_every if timing.refresh_every else 0.0
         begin = max(self.bus, self.start[n] + timing.latency)
         self.bus = self.end[n] = begin + beats * timing.interval / (1 - pauses) + TRANSFER

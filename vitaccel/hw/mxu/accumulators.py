@@ -14,7 +14,7 @@ from vitaccel.hw.mxu.skew import Skew
 from vitaccel.hw.ports import DrainPort
 from vitaccel.hw.shared import Shared
 
-__all__ = ["Accumulators", "beat_layout"]
+__all__ = ["Accumulators", "accumulators_latency", "beat_layout"]
 
 
 def beat_layout(config: AcceleratorConfig) -> data.StructLayout:
@@ -25,6 +25,12 @@ def beat_layout(config: AcceleratorConfig) -> data.StructLayout:
         "last": 1,  # nothing else comes to this bank
         "address": range(config.accumulator_rows),
     })
+
+
+def accumulators_latency(config: AcceleratorConfig) -> int:
+    """Cycles from the last beat of a bank to its last write, in the last column."""
+    read = Skew.LATENCY + config.rows + Column.LATENCY - 2
+    return read + physical_columns(config) - 1 + Accumulators.HAZARD
 
 
 class Accumulators(wiring.Component):
@@ -73,7 +79,7 @@ class Accumulators(wiring.Component):
         self.config = config
         # A row is read two cycles before its sum arrives, and written one cycle after.
         self.read_delay = Skew.LATENCY + config.rows + Column.LATENCY - 2
-        self.latency = self.read_delay + physical_columns(config) - 1 + self.HAZARD
+        self.latency = accumulators_latency(config)
         super().__init__({
             "beat": In(beat_layout(config)),
             "sums": In(sums_layout(config, config.columns)),

@@ -1,0 +1,68 @@
+"""`vitaccel.estimate` against what must hold, and against the simulated gateware."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from hdl_tests.harness.cases import CASES
+from hdl_tests.harness.networks import random_qnetwork
+from vitaccel import isa
+from vitaccel.compile import compile_network
+from vitaccel.compile.compiler import layer_macs
+from vitaccel.config import AcceleratorConfig
+from vitaccel.errors import ConfigError
+from vitaccel.estimate import estimate
+from vitaccel.memories import MEMORIES, memory_timing
+from vitaccel.timing import Stopwatch
+from vitaccel.verify import verify
+
+TOLERANCE = 0.02
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_instruction_has_its_time(name: str) -> None:
+    config, build = CASES[name]
+    network = random_qnetwork(**({"log2": False, "seed": 3} | build))
+    program = compile_network(network, config)
+    result = estimate(program, config, memory_timing("bus", config))
+    loads = [step.fields for step in program.main_steps() if step.op == isa.Op.LOAD]
+    assert result.loaded == sum(f["n_rows"] * f["n_words"] * config.rows for f in loads)
+    assert len(result.spans) == len(program.main.labels) - 1
+    for unit in isa.Unit:
+        spans = [span for span in result.spans if span.unit == unit]
+        assert all(0 < span.start < span.end <= result.cycles + 1 for span in spans)
+        assert sorted(spans, key=lambda span: span.start) == spans
+    ideal = sum(layer_macs(network).values()) / (config.rows * config.columns)
+    assert result.busy(isa.Unit.MXU) > ideal
+
+
+def test_a_slower_memory_and_a_smaller_array_take_longer() -> None:
+    config, build = CASES["streamed"]
+    program = compile_network(random_qnetwork(**({"log2": False} | build)), config)
+    bus, sdram = (
+        estimate(program, config, memory_timing(memory, config)).cycles for memory in MEMORIES
+    )
+    assert sdram > bus
+    about = estimate(program, config, memory_timing("bus", config)).summary(program, config, 50)
+    assert about["images_per_second"] == round(50e6 / bus, 2)
+
+
+def test_an_unknown_memory_is_refused() -> None:
+    with pytest.raises(ConfigError, match="memory must be one of bus, sdram, not 'ddr'"):
+        memory_timing("ddr", AcceleratorConfig())
+
+
+@pytest.mark.slow
+@pytest.mark.cosim
+@pytest.mark.parametrize("name", ["demo", "w8a8"])
+def test_cycles_are_those_of_the_gateware(name: str, tmp_path: Path) -> None:
+    config, build = CASES[name]
+    network = random_qnetwork(**({"log2": False, "seed": 3} | build))
+    timing = memory_timing("sdram", config)
+    images = torch.randint(-128, 128, (2, *network.layers[0].out.shape), dtype=torch.int8)
+    watch = Stopwatch(lambda *_: None)
+    verdict = verify(network, config, images, tmp_path, watch, traced=1, timing=timing)
+    assert verdict.bit_exact
+    result = estimate(compile_network(network, config), config, timing)
+    assert result.cycles == pytest.approx(verdict.cycles_per_image, rel=TOLERANCE)
