@@ -8,13 +8,14 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/pip --disable-pip-version-check install -qq --constraint constraints.txt
 QUICK := not slow and not synth
 
-.PHONY: help setup demo test test-slow bench lint clean
+.PHONY: help setup demo test test-slow bench bench-deit lint clean
 
 help:
 	@echo "make demo       set up, then the digits network from PyTorch to bit-exact Verilog"
 	@echo "make test       set up, then ruff and the tests (coverage of at least 90 %)"
 	@echo "make test-slow  the tests that take longer, synthesis among them"
 	@echo "make bench      measure everything that docs/benchmarks/ reports"
+	@echo "make bench-deit  measure DeiT at 224 x 224 (a quarter of an hour)"
 	@echo "make lint       ruff and pyright"
 	@echo "make clean      remove build/out"
 
@@ -44,6 +45,9 @@ bench: setup
 	$(BIN)/python build/bench/speed.py
 	$(BIN)/python build/bench/exact.py
 	$(BIN)/python build/bench/units.py
+
+bench-deit: setup
+	$(BIN)/python build/bench/deit.py
 
 lint: setup
 	$(BIN)/ruff check

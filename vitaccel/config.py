@@ -194,6 +194,14 @@ PRESETS = {
     "mixed-12x24": AcceleratorConfig(
         rows=12, columns=24, pot_columns=12, log2_attention=True, weight_words=4096
     ),
+    "deit-12x12": AcceleratorConfig(
+        rows=12,
+        columns=12,
+        accumulator_rows=128,
+        activation_words=32768,
+        weight_words=4096,
+        axi_bytes=4,
+    ),
     "large-16x32": AcceleratorConfig(
         rows=16, columns=32, activation_words=8192, weight_words=8192, axi_bytes=16
     ),

@@ -1,11 +1,30 @@
 """Output folders: every file appears whole or not at all."""
 
+import errno
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from vitaccel.errors import ConfigError
 
-__all__ = ["write_files"]
+__all__ = ["check_folder", "write_files"]
+
+
+def check_folder(folder: Path) -> Path:
+    """Refuse an output folder that cannot be written, before the work that it is for.
+
+    Raises
+    ------
+    ConfigError
+        If it, or what would hold it, is a file or read-only.
+    """
+    path = folder.absolute()
+    there = next(part for part in (path, *path.parents) if part.exists())
+    if not there.is_dir():
+        raise _refused(folder, os.strerror(errno.ENOTDIR))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise _refused(folder, os.strerror(errno.EACCES))
+    return folder
 
 
 def write_files(folder: Path, files: Mapping[str, str | bytes]) -> None:
@@ -26,6 +45,8 @@ def write_files(folder: Path, files: Mapping[str, str | bytes]) -> None:
             finally:
                 part.unlink(missing_ok=True)
     except OSError as bad:
-        raise ConfigError(
-            f"output folder {folder} cannot be written: {bad.strerror}; choose another with -o"
-        ) from bad
+        raise _refused(folder, bad.strerror or str(bad)) from bad
+
+
+def _refused(folder: Path, why: str) -> ConfigError:
+    return ConfigError(f"output folder {folder} cannot be written: {why}; choose another with -o")

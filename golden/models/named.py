@@ -32,7 +32,7 @@ def _vit(dim: int, heads: int, depth: int = 12, patch_size: int = 16) -> Archite
 
 
 # DeiT: arXiv 2012.12877, table 1; ViT: arXiv 2010.11929, table 1, and timm's vision_transformer.py.
-ARCHITECTURES: Mapping[str, Architecture] = {
+ARCHITECTURES: dict[str, Architecture] = {
     "deit_tiny_patch16_224": _vit(192, 3),
     "deit_small_patch16_224": _vit(384, 6),
     "deit_base_patch16_224": _vit(768, 12),

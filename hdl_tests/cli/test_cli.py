@@ -16,9 +16,6 @@ from torch import Tensor, nn
 import golden.quantize
 import golden.scheme
 import vitaccel.generate
-from golden.storage import save
-from hdl_tests.harness.networks import random_qnetwork
-from vitaccel import cli
 from vitaccel.compile.instruction import decode
 from vitaccel.config import PRESETS, AcceleratorConfig
 from vitaccel.flow import tools
@@ -27,46 +24,6 @@ from vitaccel.load_config import load_config
 
 Run = Callable[..., tuple[int, str, list[str]]]
 PRESET_NAMES = ", ".join(PRESETS)
-
-
-@pytest.fixture
-def run(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
-) -> Run:
-    """Run the command line in this process: exit code, stdout, logged lines."""
-
-    def call(*words: str | Path) -> tuple[int, str, list[str]]:
-        monkeypatch.setattr(sys, "argv", ["vitaccel", *map(str, words)])
-        capsys.readouterr()
-        caplog.clear()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        code = ended.value.code
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        ours = [record.getMessage() for record in caplog.records if record.name == "vitaccel"]
-        return code if isinstance(code, int) else 0, out, ours
-
-    return call
-
-
-@pytest.fixture
-def refused(run: Run) -> Callable[..., None]:
-    """A configuration error: one line, exit code 3, no result."""
-
-    def call(message: str, *words: str | Path) -> None:
-        assert run(*words) == (3, "", [message])
-
-    return call
-
-
-@pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("quantised") / "network"
-    save(random_qnetwork(dim=8, heads=2, log2=False, pot=0.0), folder)
-    return folder
 
 
 def test_messages_reach_stderr_without_traceback(tmp_path: Path) -> None:
@@ -184,7 +141,10 @@ def test_quantize_refusals(refused: Callable[..., None], tmp_path: Path) -> None
     wrong.mkdir()
     np.save(wrong / "a.npy", np.zeros((1, 9, 9), dtype=np.uint8))
     digits = ("--images", "digits:train", "-o", out)
-    message = "model must be 'digits', a .safetensors checkpoint or a .pt2, not 'letters'"
+    message = (
+        "model must be 'digits', a name such as deit_tiny_patch16_224, a .safetensors checkpoint "
+        "or a .pt2, not 'letters'"
+    )
     refused(message, "quantize", "letters", *digits)
     refused(f"model {tmp_path / 'a.pt2'} does not exist", "quantize", tmp_path / "a.pt2", *digits)
     schemes = ", ".join(golden.scheme.SCHEMES)

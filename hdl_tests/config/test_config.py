@@ -149,6 +149,7 @@ DERIVED = {
     "shift": (1, 0, False, 1, 64, 8),
     "tiny": (1, 0, False, 1, 16, 4),
     "mixed-12x24": (2, 1, False, 1, 144, 18),
+    "deit-12x12": (1, 0, False, 1, 144, 12),
     "large-16x32": (2, 0, False, 2, 512, 32),
 }
 

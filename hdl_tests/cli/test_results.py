@@ -1,0 +1,68 @@
+"""What verbs say at the end, and refuse at the beginning."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from golden.models import ARCHITECTURES, Architecture
+from vitaccel.sources import Images
+from vitaccel.verify import Mismatch, Verdict
+
+Run = Callable[..., tuple[int, str, list[str]]]
+
+
+@pytest.mark.parametrize("verb", ["simulate", "demo", "quantize"])
+def test_an_output_folder_is_tried_before_the_work(
+    refused: Callable[..., None], network: Path, tmp_path: Path, verb: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "out"
+    words = {"simulate": [network, "--images", "digits"], "quantize": ["digits"], "demo": []}
+    more = ["--images", "digits:train"] if verb == "quantize" else []
+    message = f"output folder {out} cannot be written: Not a directory; choose another with -o"
+    refused(message, verb, *words[verb], *more, "-o", out)
+
+
+def test_a_mismatch_is_exit_code_1(
+    run: Run, monkeypatch: pytest.MonkeyPatch, network: Path, tmp_path: Path
+) -> None:
+    wrong = Verdict(2, mismatches=[Mismatch(1, "head", 0, (0, 3), 7, 8)], cycles_per_image=5)
+    monkeypatch.setattr("vitaccel.verify.verify", lambda *_, **__: wrong)
+    monkeypatch.setattr(
+        "vitaccel.sources.load_images", lambda *_: Images(torch.zeros(2, 1, 8, 8), None)
+    )
+    code, out, messages = run("simulate", network, "--images", "digits", "-o", tmp_path / "out")
+    assert (code, messages) == (1, ["image 1, tensor head at [0, 3]: RTL 7, golden 8"])
+    assert out.startswith("NOT bit-exact: image 1, tensor head")
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["bit_exact"] is False
+
+
+def test_estimate_tells_cycles_and_traffic(run: Run, network: Path) -> None:
+    words = ["estimate", network, "--config", "tiny", "--memory", "sdram", "--mhz", "50"]
+    code, out, _ = run(*words, "--json")
+    about = json.loads(out)
+    assert code == 0
+    assert about["images_per_second"] == round(50e6 / about["cycles_per_image"], 2)
+    code, out, _ = run(*words)
+    assert out.startswith(f"{about['cycles_per_image']} cycles per image\n")
+    message = "memory must be one of bus, sdram, not 'none'"
+    assert run("estimate", network, "--config", "tiny", "--memory", "none") == (3, "", [message])
+
+
+def test_random_parameters_are_said_to_be_random(
+    run: Run, refused: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    small = Architecture(
+        image_size=8, channels=1, patch_size=4, dim=16, depth=1, heads=2, classes=4
+    )
+    monkeypatch.setitem(ARCHITECTURES, "vit_test", small)
+    monkeypatch.setattr("golden.models.named._fold_normalization", lambda *_: None)
+    words = ["--images", "digits:train", "--config", "tiny", "--scheme", "w8a8", "--count", "4"]
+    code, out, _ = run("quantize", "vit_test", *words, "-o", tmp_path / "net")
+    assert code == 0
+    assert "parameters are random: give --weights" in out
+    message = "weights go with a model by name, not with 'digits'"
+    refused(message, "quantize", "digits", "--weights", "x", *words, "-o", tmp_path / "net2")
