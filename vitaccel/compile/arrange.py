@@ -14,7 +14,7 @@ from vitaccel.errors import ConfigError
 
 __all__ = ["Arrangement", "arrange"]
 
-LOOKAHEAD = 10  # instructions by which a load is issued early: about two layers
+LOOKAHEAD = 4  # steps before its first use at which a load is issued: two products and their POSTs
 
 
 @dataclass
@@ -139,21 +139,48 @@ def _load(buffer: Buffer, data: np.ndarray, result: Arrangement) -> Instruction:
 
 
 def _hoist(lowering: Lowering, rings: list[_Ring], result: Arrangement) -> None:
+    """Put every load `LOOKAHEAD` steps before its first use, what is used first before the rest."""
+    inputs = _inputs(lowering.steps)
     for now, step in enumerate(lowering.steps):
-        for ring in rings:
-            while ring.pending and ring.first_use[ring.pending[0]] <= now + LOOKAHEAD:
-                wanted = ring.pending[0]
-                buffer = ring.take(now)
-                if buffer is None:
-                    if ring.first_use[wanted] <= now:
-                        raise ConfigError(
-                            f"layer {wanted.name} needs {wanted.size} words beside those in use, "
-                            f"but {ring.name} is {ring.capacity}; set {ring.name} to at least "
-                            f"{_power_of_two(2 * wanted.size)}"
-                        )
-                    break
+        open_rings = list(rings)
+        while True:
+            heads = [(ring.first_use[ring.pending[0]], ring) for ring in open_rings if ring.pending]
+            use, ring = min(heads, key=lambda head: head[0], default=(len(lowering.steps), None))
+            if inputs and inputs[0][0] <= min(use, now + LOOKAHEAD):
+                result.main.append(inputs.pop(0)[1])
+            elif ring is None or use > now + LOOKAHEAD:
+                break
+            elif (buffer := ring.take(now)) is not None:
                 result.main.append(_load(buffer, lowering.payloads[buffer], result))
-        result.main.append(step.instruction)
+            elif use > now:
+                open_rings.remove(ring)
+            else:
+                wanted = ring.pending[0]
+                raise ConfigError(
+                    f"layer {wanted.name} needs {wanted.size} words beside those in use, "
+                    f"but {ring.name} is {ring.capacity}; set {ring.name} to at least "
+                    f"{_power_of_two(2 * wanted.size)}"
+                )
+        if step.instruction.op != isa.Op.LOAD:
+            result.main.append(step.instruction)
+
+
+def _inputs(steps: Sequence[Step]) -> list[tuple[int, Instruction]]:
+    """LOADs of activations and the step that first reads what they load, in that order."""
+    found = []
+    for n, step in enumerate(steps):
+        if step.instruction.op == isa.Op.LOAD:
+            (loaded,) = step.instruction.writes
+            readers = (
+                later
+                for later in range(n + 1, len(steps))
+                if any(
+                    view.buffer is loaded.buffer and view.overlaps(loaded)
+                    for view in steps[later].instruction.reads
+                )
+            )
+            found.append((next(readers, len(steps) - 1), step.instruction))
+    return sorted(found, key=lambda item: item[0])
 
 
 def _power_of_two(value: int) -> int:
@@ -176,10 +203,16 @@ def _place_activations(main: Sequence[Instruction], config: AcceleratorConfig) -
             used += read_by_gemm.popleft()
         for buffer in used:
             span.setdefault(buffer, [n, n])[1] = n
+    orders = (
+        sorted(span, key=lambda buffer: span[buffer][0]),
+        sorted(span, key=lambda buffer: -buffer.size),
+    )
+    peak = 0
     for rest in (64, 16, 4, 0):
-        peak = _first_fit(span, rest)
-        if peak <= config.activation_words:
-            return
+        for order in orders:
+            peak = _first_fit(span, order, rest)
+            if peak <= config.activation_words:
+                return
     biggest = max(span, key=lambda buffer: buffer.size)
     raise ConfigError(
         f"activations need {peak} words (largest: layer {biggest.name}, {biggest.size}), but "
@@ -187,10 +220,10 @@ def _place_activations(main: Sequence[Instruction], config: AcceleratorConfig) -
     )
 
 
-def _first_fit(span: Mapping[Buffer, list[int]], rest: int) -> int:
+def _first_fit(span: Mapping[Buffer, list[int]], order: Sequence[Buffer], rest: int) -> int:
     placed: list[Buffer] = []
     peak = 0
-    for buffer in sorted(span, key=lambda b: span[b][0]):
+    for buffer in order:
         first, last = span[buffer][0], span[buffer][1] + rest
         rivals = sorted(
             (b for b in placed if span[b][0] <= last and first <= span[b][1] + rest),
