@@ -1,6 +1,10 @@
 """What verbs say at the end, and refuse at the beginning."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,3 +70,35 @@ def test_random_parameters_are_said_to_be_random(
     assert "parameters are random: give --weights" in out
     message = "weights go with a model by name, not with 'digits'"
     refused(message, "quantize", "digits", "--weights", "x", *words, "-o", tmp_path / "net2")
+
+
+def test_ctrl_c_ends_the_demo_and_leaves_nothing_half_written(tmp_path: Path) -> None:
+    """The interrupt comes while the Verilog is written."""
+    program = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from vitaccel import cli; sys.argv = ['vitaccel', 'demo', '--config', 'tiny',"
+        "'--scheme', 'w8a8', '-o', 'out']; cli.main()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", program],
+        cwd=tmp_path,
+        env=os.environ | {"FORCE_COLOR": "1", "TTY_INTERACTIVE": "1"},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    seen = b""
+    try:
+        while b"generate" not in seen:
+            chunk = os.read(process.stderr.fileno(), 4096)
+            assert chunk, "ended before the interrupt"
+            seen += chunk
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(60) == 130
+    finally:
+        process.kill()
+        process.communicate()
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not [path for path in left if path.suffix == ".part"]
+    assert not (tmp_path / "out" / "summary.json").exists()
