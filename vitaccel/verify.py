@@ -23,7 +23,7 @@ from vitaccel.hw.simulation_top import SimulationTop
 from vitaccel.isa import UNIT_OF, Unit
 from vitaccel.timing import Stopwatch
 
-__all__ = ["Mismatch", "Verdict", "layer_table", "verify"]
+__all__ = ["Mismatch", "Verdict", "intervals", "layer_table", "verify"]
 
 TOP = "simulation_top"
 TRACED = 4  # images of which every intermediate tensor is compared
@@ -200,10 +200,10 @@ def _measure(
     macs = sum(layer_macs(network).values())
     verdict.mac_utilization = macs / (config.rows * config.columns * mean["CYCLES"])
     verdict.simulation_hz = sum(c["CYCLES"] for c in results.counters) / results.seconds
-    verdict.timeline = _intervals(results.trace, program)
+    verdict.timeline = intervals(results.trace, program)
 
 
-def _intervals(trace: str, program: Program) -> dict[str, list[tuple[int, int, str, str]]]:
+def intervals(trace: str, program: Program) -> dict[str, list[tuple[int, int, str, str]]]:
     """Per unit spans of cycles (start, end, busy or waiting, layer).
 
     A unit finishes its instructions in order, so its n-th ``done`` is that of its n-th one.
@@ -217,10 +217,11 @@ def _intervals(trace: str, program: Program) -> dict[str, list[tuple[int, int, s
         for cycle, busy, waiting, done in events:
             ended = done >> unit & 1
             now = "busy" if busy >> unit & 1 else "waiting" if waiting >> unit & 1 else "idle"
-            if (now != state or ended) and cycle > since:
+            end = cycle + ended  # an instruction is at work in the cycle in which it is done
+            if (now != state or ended) and end > since:
                 if state != "idle" and finished < len(labels):
-                    rows.append((since, cycle, state, labels[finished]))
-                since = cycle
+                    rows.append((since, end, state, labels[finished]))
+                since = end
             state = now
             finished += ended
     return spans

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
@@ -12,10 +14,11 @@ import vitaccel.verify
 from golden.execute import execute
 from golden.qnetwork import QNetwork
 from hdl_tests.harness.networks import random_qnetwork
+from vitaccel.compile.program import Decoded, Program
 from vitaccel.config import PRESETS
-from vitaccel.isa import Unit
+from vitaccel.isa import Op, Unit
 from vitaccel.timing import Stopwatch
-from vitaccel.verify import Verdict, layer_table, verify
+from vitaccel.verify import Verdict, intervals, layer_table, verify
 
 pytestmark = pytest.mark.cosim
 
@@ -105,3 +108,23 @@ def test_one_wrong_weight_is_noticed(layer: str, monkeypatch: pytest.MonkeyPatch
     assert verdict.lines()[0] == f"NOT bit-exact: {text}"
     assert verdict.summary()["mismatches"][0] == text
     assert verdict.summary()["bit_exact"] is False
+
+
+def test_a_trace_gives_each_instruction_one_span() -> None:
+    """The second product begins in the cycle after the first is done; POST waits, then works."""
+    mxu, post = 1 << Unit.MXU, 1 << Unit.POST
+    trace = "\n".join([
+        f"5 {mxu} {post} 0",
+        f"9 {mxu} {post} {mxu}",
+        f"12 {mxu | post} 0 0",
+        f"20 {mxu | post} 0 {mxu}",
+        f"21 {post} 0 0",
+        f"30 {post} 0 {post}",
+        "31 0 0 0",
+    ])
+    steps = [Decoded(Op.GEMM, {}, "a"), Decoded(Op.GEMM, {}, "b"), Decoded(Op.POST, {}, "a")]
+    program = cast("Program", SimpleNamespace(main_steps=lambda: steps))
+    spans = intervals(trace, program)
+    assert spans["MXU"] == [(5, 10, "busy", "a"), (10, 21, "busy", "b")]
+    assert spans["POST"] == [(5, 12, "waiting", "a"), (12, 31, "busy", "a")]
+    assert spans["LOAD"] == spans["STORE"] == spans["VECTOR"] == []
