@@ -57,7 +57,7 @@ def _rtlil(component: wiring.Component, name: str, library: PartLibrary) -> str:
     text = rtlil.convert(component, name=name, platform=library, emit_src=False)
     if name == library.prefix:
         return text
-    assert name in library.with_reset or "switch \\rst" not in text, f"{name} has a reset"
+    assert name not in library.without_reset or "switch \\rst" not in text, f"{name} has a reset"
     return text.replace("attribute \\top 1\n", "", 1)
 
 

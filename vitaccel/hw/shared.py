@@ -52,7 +52,7 @@ class PartLibrary:
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
-        self.with_reset: set[str] = set()
+        self.without_reset: set[str] = set()  # modules with an instance whose reset is tied off
         self._names: dict[tuple[str, str], str] = {}
         self._parts: list[tuple[str, wiring.Component]] = []
 
@@ -66,9 +66,9 @@ class PartLibrary:
         vars(part)["_MustUse__used"] = True
         ports = {"i_clk": ClockSignal(), **_ports(part)}
         if reset is not None:
-            self.with_reset.add(name)
             ports["i_rst"] = ResetSignal() | reset
         elif not hasattr(part, "verilog"):
+            self.without_reset.add(name)
             ports["i_rst"] = Const(0)
         return Instance(name, **ports)
 
