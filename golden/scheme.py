@@ -44,6 +44,10 @@ class Scheme(Config):
     activation_bits: Annotated[
         Bits, Field(ge=4, description="bits of GEMM operands that are activations")
     ] = 8
+    kv_bits: Annotated[
+        Bits,
+        Field(description="of K and V, at most activation_bits: 4 and less are packed in pairs"),
+    ] = 8
     pot_bits: Annotated[
         int, Field(ge=3, le=5, description="bits of a power-of-two weight: sign and exponent")
     ] = 4
@@ -117,6 +121,7 @@ SCHEMES = {
     "w8a8": Scheme(name="w8a8", equalize=False),
     "w6a6": Scheme(name="w6a6", weight_bits=6, activation_bits=6),
     "w4a8": Scheme(name="w4a8", weight_bits=4, groups=2),
+    "w4a8kv4": Scheme(name="w4a8kv4", weight_bits=4, kv_bits=4, groups=2),
     "w4a4": Scheme(name="w4a4", rows=4, weight_bits=4, activation_bits=4, groups=2),
     "mixed": Scheme(name="mixed", groups=2, pot_groups=1, attention="log2", equalize=False),
     "shift": Scheme(name="shift", requant="shift", equalize=False),

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from golden.evaluate import run_float
-from golden.network import Layer, LayerNorm, Linear, MatMul, Network, Slice
-from golden.quantize.graph import by_name, source_of, users_of
+from golden.network import LayerNorm, Linear, MatMul, Network, Slice
+from golden.quantize.graph import by_name, users_of
 
 __all__ = ["equalize"]
 
@@ -54,7 +54,7 @@ class _Equalizer:
             return
         low, high = _range(self.tensors[layer.name])
         ratio, middle = _ratio(high - low), (high + low) / 2
-        self._divide(layer.name, slice(None), ratio, middle)
+        self._divide(layer.name, ratio, middle)
         self._multiply(readers, ratio, middle)
 
     def values(self, layer: MatMul) -> None:
@@ -64,7 +64,7 @@ class _Equalizer:
             return
         context = self.tensors[layer.name].flatten(0, -2)
         middle = context.mean(0)
-        self._divide(*source, _ratio((context - middle).abs().amax(0)), middle)
+        self._divide(source, _ratio((context - middle).abs().amax(0)), middle)
         self._multiply(readers, _ratio((context - middle).abs().amax(0)), middle)
 
     def _multiply(self, readers: list[Linear], ratio: Tensor, middle: Tensor) -> None:
@@ -83,19 +83,14 @@ class _Equalizer:
             self.tensors[n].abs().flatten(0, -2).amax(0).clamp(min=1e-6) for n in (layer.a, layer.b)
         )
         ratio = (wide_a / wide_b).sqrt().clamp(1 / WIDEST, WIDEST)
-        self._divide(*a, ratio)
-        self._divide(*b, 1 / ratio)
+        self._divide(a, ratio)
+        self._divide(b, 1 / ratio)
 
-    def _divide(
-        self, name: str, channels: slice, ratio: Tensor, middle: Tensor | float = 0.0
-    ) -> None:
-        """Make outputs of ``name`` in ``channels`` ``(y - middle) / ratio``."""
-        for part in ("weight", "bias"):
-            value = self.params[f"{name}.{part}"].clone()
-            factor = ratio[:, None] if value.ndim == 2 else ratio
-            shift = middle if part == "bias" else 0.0
-            value[channels] = (value[channels] - shift) / factor
-            self.params[f"{name}.{part}"] = value
+    def _divide(self, name: str, ratio: Tensor, middle: Tensor | float = 0.0) -> None:
+        """Make outputs of ``name`` ``(y - middle) / ratio``."""
+        weight, bias = (self.params[f"{name}.{part}"] for part in ("weight", "bias"))
+        self.params[f"{name}.bias"] = (bias - middle) / ratio
+        self.params[f"{name}.weight"] = weight / (ratio[:, None] if weight.ndim == 2 else ratio)
 
     def _readers(self, name: str) -> list[Linear] | None:
         """All that reads a tensor or tokens of it, if that is Linears only."""
@@ -110,23 +105,10 @@ class _Equalizer:
             found += deeper
         return found or None
 
-    def _filters(self, name: str) -> tuple[str, slice] | None:
-        """Linear and filters that make a tensor, if nothing else reads them."""
-        source, start = source_of(name, self.layers)
-        if not isinstance(self.layers[source], Linear) or len(self.users[name]) != 1:
-            return None
-        if source != name and any(self._overlaps(user, name) for user in self.users[source]):
-            return None
-        return source, slice(start, start + self.layers[name].shape[-1])
-
-    def _overlaps(self, user: Layer, name: str) -> bool:
-        """Whether a reader of a tensor reads channels that its slice ``name`` has."""
-        mine = self.layers[name]
-        if user is mine:
-            return False
-        if not (isinstance(user, Slice) and isinstance(mine, Slice) and user.axis == 1):
-            return True
-        return user.start < mine.stop and mine.start < user.stop
+    def _filters(self, name: str) -> str | None:
+        """Linear that makes a tensor, if nothing else reads it."""
+        alone = isinstance(self.layers[name], Linear) and len(self.users[name]) == 1
+        return name if alone else None
 
 
 def _range(x: Tensor) -> tuple[Tensor, Tensor]:

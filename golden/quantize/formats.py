@@ -71,23 +71,9 @@ class Formats:
         return self._known[name]
 
     def scales(self, name: str) -> Tensor:
-        """Scale of each channel, float64 ``[channels]``; of a split tensor those of its slices."""
+        """Scale of each channel, float64 ``[channels]``."""
         n_channels = self.calibration.layers[name].shape[-1]
-        result = channel_scales(self.of(name)).expand(n_channels).clone()
-        if self._split(name):
-            for part in self.calibration.users[name]:
-                assert isinstance(part, Slice)
-                result[part.start : part.stop] = self.scales(part.name)
-        return result
-
-    def _split(self, name: str) -> bool:
-        """Whether a tensor is read as ranges of channels only, which then have their own scales."""
-        users = self.calibration.users[name]
-        return (
-            isinstance(self.calibration.layers[name], Linear)
-            and all(isinstance(user, Slice) and user.axis == 1 for user in users)
-            and bool(users)
-        )
+        return channel_scales(self.of(name)).expand(n_channels).clone()
 
     def _choose(self, layer: Layer) -> QTensor:
         bits, look = self.scheme.activation_bits, self.scheme.observers
@@ -117,8 +103,6 @@ class Formats:
         raise ConfigError(f"layer {layer.name} ({type(layer).__name__}) cannot be quantised")
 
     def _slice(self, layer: Slice) -> QTensor:
-        if self._split(layer.x):
-            return self._symmetric(layer, self.scheme.activation_bits, self.scheme.observers.qkv)
         whole = self.of(layer.x)
         if whole.shifts is None or layer.axis == 0:
             return whole.replace(shape=layer.shape)
@@ -135,7 +119,10 @@ class Formats:
             return self._symmetric(layer, 8, look.logits)
         if not isinstance(layer, Linear) or any(isinstance(u, Add | LayerNorm) for u in users):
             return self._residual(layer)
-        return self._symmetric(layer, self.scheme.activation_bits, look.qkv)
+        bits = self.scheme.activation_bits
+        if any(isinstance(user, MatMul) and user.b == layer.name for user in users):
+            bits = min(bits, self.scheme.kv_bits)
+        return self._symmetric(layer, bits, look.qkv)
 
     def _scores_unit(self, layer: MatMul) -> float:
         """Scale of the accumulators of Q·Kᵀ: the exp table absorbs what is no power of two."""

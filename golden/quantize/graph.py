@@ -11,21 +11,16 @@ from golden.network import (
     Gelu,
     Layer,
     Linear,
-    MatMul,
     Network,
     Slice,
 )
-from golden.quantizers import padded_heads
 from vitaccel.errors import ConfigError
 
 __all__ = [
     "Product",
     "by_name",
-    "head_spans",
-    "layout_of",
     "products",
     "rewrite",
-    "source_of",
     "users_of",
 ]
 
@@ -49,7 +44,9 @@ def rewrite(network: Network) -> Network:
 
     ``Concat(cls, patches) + position`` becomes ``Concat(cls + position[:1], patches +
     position[1:])``: the sum of constants is one, the other a residual of the patches' Linear.
+    Ranges of a Linear's channels (q, k, v) become Linears: each has a format of its own.
     """
+    network = _cut(network)
     known, params, layers = by_name(network), dict(network.params), []
     for layer in network.layers:
         if isinstance(layer, Add):
@@ -60,6 +57,21 @@ def rewrite(network: Network) -> Network:
                 layers += _distributed(layer.name, whole, other.name, known, params)
                 continue
         layers.append(layer)
+    return _live(replace(network, layers=tuple(layers), params=params))
+
+
+def _cut(network: Network) -> Network:
+    known, params, layers = by_name(network), dict(network.params), []
+    for layer in network.layers:
+        whole = known[layer.x] if isinstance(layer, Slice) and layer.axis == 1 else None
+        if isinstance(layer, Slice) and isinstance(whole, Linear):
+            for part in ("weight", "bias"):
+                params[f"{layer.name}.{part}"] = params[f"{whole.name}.{part}"][
+                    layer.start : layer.stop
+                ]
+            layers.append(Linear(layer.name, layer.shape, whole.x))
+        else:
+            layers.append(layer)
     return _live(replace(network, layers=tuple(layers), params=params))
 
 
@@ -141,37 +153,3 @@ def products(network: Network) -> dict[str, Product]:
         if isinstance(layer, Linear) and layer.name not in absorbed:
             made[layer.name] = Product(layer, layer.name)
     return made
-
-
-def source_of(name: str, known: dict[str, Layer]) -> tuple[str, int]:
-    """Tensor that ``name`` is a range of channels of, and its first channel there."""
-    start = 0
-    while isinstance(layer := known[name], Slice) and layer.axis == 1:
-        name, start = layer.x, start + layer.start
-    return name, start
-
-
-def head_spans(network: Network) -> dict[str, list[tuple[int, int, int]]]:
-    """First channel, width and heads of what attention reads of each tensor or writes to it."""
-    known = by_name(network)
-    spans: dict[str, set[tuple[int, int, int]]] = {}
-    for layer in network.layers:
-        if isinstance(layer, MatMul):
-            for operand in (layer.a, layer.b) if layer.transpose_b else (layer.b,):
-                name, start = source_of(operand, known)
-                width = known[operand].shape[-1]
-                spans.setdefault(name, set()).add((start, width, layer.heads))
-    return {name: sorted(found) for name, found in spans.items()}
-
-
-def layout_of(n_channels: int, spans: list[tuple[int, int, int]], rows: int) -> list[int]:
-    """Channel of every lane of a row's words, -1 for padding: each head begins a word."""
-    layout: list[int] = []
-    at = 0
-    for start, width, heads in [*spans, (n_channels, 0, 1)]:
-        if start < at:
-            continue  # overlaps the former: not laid out by heads
-        for first, count, n in ((at, start - at, 1), (start, width, heads)):
-            layout += [c + first if c >= 0 else -1 for c in padded_heads(n, count // n, rows)]
-        at = start + width
-    return layout

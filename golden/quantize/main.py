@@ -33,7 +33,7 @@ from golden.qnetwork import (
 from golden.quantize.calibration import Calibration
 from golden.quantize.equalize import equalize
 from golden.quantize.formats import Formats, channel_scales, simulate
-from golden.quantize.graph import head_spans, layout_of, products, rewrite
+from golden.quantize.graph import products, rewrite
 from golden.quantize.products import ProductQuantizer, quantize_matmul
 from golden.quantizers import fit_norm
 from golden.quantizers import quantize as quantize_tensor
@@ -67,8 +67,7 @@ def quantize(
     -------
     QNetwork
         Integer network. A `QLinear` bears the name of its Linear and gives the tensor of the Gelu
-        or Add after it. Where a Linear is read as ranges of channels only (q, k, v), each `QSlice`
-        has a scale of its own, and the scale of the `QLinear` is nominal. With
+        or Add after it. Ranges of a Linear's channels (q, k, v) become a `QLinear` each. With
         ``scheme.equalize`` the tensors between LayerNorm, attention and Linear are those of an
         equivalent float network.
 
@@ -111,7 +110,6 @@ class _Run:
         self.calibration = Calibration(network, images)
         self.formats = Formats(self.calibration, scheme)
         self.products = products(network)
-        self.spans = head_spans(network)
         self.alias: dict[str, str] = {}  # float tensor -> integer layer
         self.layers: list[QLayer] = []
         self.tensors: dict[str, Tensor] = {}
@@ -132,9 +130,7 @@ class _Run:
     def _layer(self, layer: Layer) -> QLayer:
         if layer.name in self.products:
             product = self.products[layer.name]
-            n_channels = product.linear.shape[-1]
-            layout = layout_of(n_channels, self.spans.get(layer.name, []), self.scheme.rows)
-            maker = ProductQuantizer(product, self.calibration, self.formats, layout, self.scheme)
+            maker = ProductQuantizer(product, self.calibration, self.formats, self.scheme)
             made, tensors = maker.run(self.alias)
             self.tensors |= tensors
             return made

@@ -36,7 +36,6 @@ class ProductQuantizer:
     product: Product
     calibration: Calibration
     formats: Formats
-    layout: list[int]
     scheme: Scheme
 
     def __post_init__(self) -> None:
@@ -115,7 +114,7 @@ class ProductQuantizer:
             damped.diagonal().add_(share * moment.diagonal().mean() + 1e-12)
             weight += torch.linalg.solve(damped, rows.T @ error / len(rows)).T
         least = self.bias.abs() / BIAS_LIMIT
-        return quantize_weight(weight, moment, least, self.layout, self.scheme)
+        return quantize_weight(weight, moment, least, self.scheme)
 
     def _weight_dtype(self) -> torch.dtype:
         return torch.int16 if self.scheme.pot_groups and self.scheme.pot_bits == 5 else torch.int8

@@ -34,9 +34,7 @@ class Weight(NamedTuple):
     pot: Tensor
 
 
-def quantize_weight(
-    weight: Tensor, moment: Tensor, least: Tensor, layout: list[int], scheme: Scheme
-) -> Weight:
+def quantize_weight(weight: Tensor, moment: Tensor, least: Tensor, scheme: Scheme) -> Weight:
     """Quantise a weight so that the layer's output changes least.
 
     Parameters
@@ -47,8 +45,6 @@ def quantize_weight(
         float64 ``[in, in]``: mean of ``x x.T`` over the inputs that the layer will see.
     least
         ``[out]``: scales must not be less.
-    layout
-        Channel of each lane of the output words, see `golden.quantizers.choose_pot`.
     """
     bits = scheme.weight_bits
 
@@ -68,9 +64,7 @@ def quantize_weight(
     powers, coarse = _rounded(weight, moment, snap_powers, _settled(coarse, weight, least), scheme)
     penalty = output_error(weight - powers * coarse[:, None], moment)
     penalty -= output_error(weight - uniform * scales[:, None], moment)
-    pot = choose_pot(
-        penalty, layout, rows=scheme.rows, groups=scheme.groups, pot_groups=scheme.pot_groups
-    )
+    pot = choose_pot(penalty, rows=scheme.rows, groups=scheme.groups, pot_groups=scheme.pot_groups)
     return Weight(torch.where(pot[:, None], powers, uniform), torch.where(pot, coarse, scales), pot)
 
 

@@ -2,7 +2,7 @@
 
 from golden.quantizers.feedback import output_error, round_columns
 from golden.quantizers.log2 import ZERO_CODE, log2_codes, log2_values
-from golden.quantizers.mixed import choose_pot, padded_heads, pot_violations
+from golden.quantizers.mixed import choose_pot, pot_violations
 from golden.quantizers.pot import greatest_exponent, pot_scales, snap_pot
 from golden.quantizers.ptf import MAX_SHIFT, channel_shifts, ptf
 from golden.quantizers.requant import Norm, Requant, fit_norm, fit_requant, half, pre_shift_for
@@ -36,7 +36,6 @@ __all__ = [
     "log2_values",
     "observed_limits",
     "output_error",
-    "padded_heads",
     "pot_scales",
     "pot_violations",
     "pre_shift_for",

@@ -3,35 +3,23 @@
 import torch
 from torch import Tensor
 
-__all__ = ["choose_pot", "padded_heads", "pot_violations"]
+__all__ = ["choose_pot", "pot_violations"]
 
 
-def padded_heads(n_heads: int, head_dim: int, rows: int) -> list[int]:
-    """Layout of ``n_heads * head_dim`` channels where every head begins a word of ``rows`` lanes.
-
-    Returns the channel of each lane, -1 where padding lies.
-    """
-    padding = [-1] * (-head_dim % rows)
-    heads = (range(h * head_dim, (h + 1) * head_dim) for h in range(n_heads))
-    return [lane for head in heads for lane in (*head, *padding)]
-
-
-def _sets(layout: list[int], rows: int, groups: int) -> list[list[int]]:
+def _sets(n: int, rows: int, groups: int) -> list[list[int]]:
     """Channels that share lane and tile: each takes one of the ``groups`` columns of that lane."""
     tile = rows * groups
     return [
-        [channel for channel in layout[start + lane : start + tile : rows] if channel >= 0]
-        for start in range(0, len(layout), tile)
+        list(range(start + lane, min(start + tile, n), rows))
+        for start in range(0, n, tile)
         for lane in range(rows)
     ]
 
 
-def choose_pot(
-    penalty: Tensor, layout: list[int], *, rows: int, groups: int, pot_groups: int
-) -> Tensor:
+def choose_pot(penalty: Tensor, *, rows: int, groups: int, pot_groups: int) -> Tensor:
     """Choose the filters that become power-of-two.
 
-    Output channel ``layout[word * rows + lane]`` runs in a column of its lane; tiles are ``groups``
+    Output channel ``word * rows + lane`` runs in a column of its lane; tiles are ``groups``
     consecutive words. Each lane of a tile has ``pot_groups`` power-of-two columns and the rest
     uniform, so of its ``n`` channels at most ``pot_groups`` may be power-of-two and at most
     ``groups - pot_groups`` uniform: exactly ``pot_groups`` in a full tile. Within that, those of
@@ -41,8 +29,6 @@ def choose_pot(
     ----------
     penalty
         ``[channels]``, loss as power-of-two filter minus loss as uniform filter.
-    layout
-        Channel of every lane of every word, -1 for padding; see `padded_heads`.
 
     Returns
     -------
@@ -55,7 +41,7 @@ def choose_pot(
     The sets are ours: they let uniform and power-of-two filters share a word without permutation.
     """
     chosen = torch.zeros(len(penalty), dtype=torch.bool)
-    for channels in _sets(layout, rows, groups):
+    for channels in _sets(len(penalty), rows, groups):
         ranked = sorted(channels, key=lambda channel: penalty[channel].item())
         needed = len(channels) - (groups - pot_groups)
         for place, channel in enumerate(ranked[:pot_groups]):
@@ -63,12 +49,10 @@ def choose_pot(
     return chosen
 
 
-def pot_violations(
-    chosen: Tensor, layout: list[int], *, rows: int, groups: int, pot_groups: int
-) -> list[list[int]]:
+def pot_violations(chosen: Tensor, *, rows: int, groups: int, pot_groups: int) -> list[list[int]]:
     """Sets of channels, as in `choose_pot`, that the columns of their lane cannot hold."""
     bad: list[list[int]] = []
-    for channels in _sets(layout, rows, groups):
+    for channels in _sets(len(chosen), rows, groups):
         n_pot = int(chosen[channels].sum())
         if n_pot > pot_groups or len(channels) - n_pot > groups - pot_groups:
             bad.append(channels)

@@ -23,20 +23,27 @@ from golden.network import (
     Network,
     Patches,
 )
-from golden.qnetwork import QConcat, QConstant, QLinear, QMatMul, QNetwork, QSlice, QSoftmax
+from golden.qnetwork import QConcat, QConstant, QLinear, QMatMul, QNetwork, QSoftmax
 from golden.quantize import quantize
 from golden.quantize.equalize import equalize
-from golden.quantize.graph import layout_of, rewrite
+from golden.quantize.graph import rewrite
 from golden.quantizers import pot_violations
 from golden.scheme import SCHEMES, Scheme
 from golden.validate import validate
-from vitaccel.compile.layout import channel_layouts
 from vitaccel.config import PRESETS
 from vitaccel.errors import ConfigError
 from vitaccel.frontend import from_module
 
 CALIBRATION = 256  # images of the training part
-LOSS = {"w8a8": 0.5, "mixed": 0.5, "shift": 1.0, "w4a8": 0.5, "w6a6": 1.0, "w4a4": 2.5}  # points
+LOSS = {
+    "w8a8": 0.5,
+    "mixed": 0.5,
+    "shift": 1.0,
+    "w4a8": 0.5,
+    "w4a8kv4": 0.5,
+    "w6a6": 1.0,
+    "w4a4": 2.5,
+}  # points
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -142,21 +149,13 @@ def test_mixed_filters_suit_the_array(config: str) -> None:
     accelerator = PRESETS[config]
     scheme = Scheme.for_config("mixed", accelerator)
     network = small("mixed", config)
-    layouts = channel_layouts(network, accelerator)
     array = {"rows": scheme.rows, "groups": scheme.groups, "pot_groups": scheme.pot_groups}
     for layer in linears(network):
         pot = network.tensors[f"{layer.name}.pot"]
-        assert not pot_violations(pot, layouts[layer.name].tolist(), **array), layer.name
+        assert not pot_violations(pot, **array), layer.name
         if layer.name != "head":  # too narrow to need any
             assert pot.double().mean() > 0.2, layer.name
     assert {o.out.format for o in layer_of(network, QSoftmax)} == {"log2"}
-
-
-def test_layout_is_the_compilers() -> None:
-    network, config = small("w8a8"), PRESETS["mixed-12x24"]
-    expected = channel_layouts(network, config)["blocks.0.attn.qkv"].tolist()
-    assert layout_of(144, [(0, 48, 3), (48, 48, 3), (96, 48, 3)], 12) == expected
-    assert layout_of(10, [], 4) == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, -1, -1]
 
 
 def test_class_token_and_positions_are_constants_in_the_format_of_the_residual() -> None:
@@ -178,8 +177,17 @@ def test_class_token_and_positions_are_constants_in_the_format_of_the_residual()
 
 def test_q_k_and_v_have_scales_of_their_own() -> None:
     network = small("w8a8")
-    slices = [s for s in layer_of(network, QSlice) if s.x == "blocks.0.attn.qkv"]
-    assert len({s.out.scale for s in slices}) == 3
+    product = next(layer for layer in layer_of(network, QMatMul) if layer.transpose_b)
+    parts = [layer for layer in linears(network) if layer.x == "blocks.0.norm1"]
+    assert len({part.out.scale for part in parts}) == len(parts) == 3
+    assert {product.a, product.b} < {part.name for part in parts}
+
+
+def test_k_and_v_may_have_fewer_bits() -> None:
+    network = small("w4a8kv4", "w4a8")
+    out = {layer.name: layer.out for layer in network.layers}
+    for product in layer_of(network, QMatMul):
+        assert (out[product.a].bits, out[product.b].bits) == (8, 4)
 
 
 def test_equalize_and_rewrite_leave_the_logits() -> None:

@@ -20,7 +20,6 @@ from golden.quantizers import (
     log2_codes,
     log2_values,
     output_error,
-    padded_heads,
     pot_scales,
     pot_violations,
     pre_shift_for,
@@ -117,30 +116,24 @@ def test_pot_scale_of_powers_of_two_is_found() -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_choice_is_the_best_that_the_array_holds(groups: int, pot_groups: int, seed: int) -> None:
     array = {"rows": 2, "groups": groups, "pot_groups": pot_groups}
-    layout = padded_heads(2, 5, 2)  # ten channels, words of 0 1, 2 3, 4 -, 5 6, 7 8, 9 -
     penalty = normal(10, seed=seed) + 0.5
-    chosen = choose_pot(penalty, layout, **array)
-    assert not pot_violations(chosen, layout, **array)
+    chosen = choose_pot(penalty, **array)
+    assert not pot_violations(chosen, **array)
     best = min(
         penalty[trial].sum().item()
         for trial in (torch.tensor(t) for t in itertools.product([False, True], repeat=10))
-        if not pot_violations(trial, layout, **array)
+        if not pot_violations(trial, **array)
     )
     assert penalty[chosen].sum().item() == pytest.approx(best)
 
 
 def test_full_tiles_have_exactly_pot_groups() -> None:
-    chosen = choose_pot(normal(64), list(range(64)), rows=4, groups=4, pot_groups=3)
+    chosen = choose_pot(normal(64), rows=4, groups=4, pot_groups=3)
     assert (chosen.reshape(4, 4, 4).sum(1) == 3).all()
     array = {"rows": 4, "groups": 4, "pot_groups": 3}
-    assert pot_violations(~chosen, list(range(64)), **array) == [
+    assert pot_violations(~chosen, **array) == [
         list(range(tile + lane, tile + 16, 4)) for tile in range(0, 64, 16) for lane in range(4)
     ]
-
-
-def test_heads_begin_a_word() -> None:
-    assert padded_heads(2, 3, 2) == [0, 1, 2, -1, 3, 4, 5, -1]
-    assert padded_heads(2, 4, 2) == list(range(8))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
