@@ -1,6 +1,5 @@
 """Order and place: parameters resident or streamed, loads hoisted, activation memory shared."""
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -9,11 +8,14 @@ import numpy as np
 from vitaccel import isa
 from vitaccel.compile.instruction import Buffer, Instruction, View
 from vitaccel.compile.lower import Lowering, Step
+from vitaccel.compile.place import place_activations
+from vitaccel.compile.spill import spill
 from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
 
 __all__ = ["Arrangement", "arrange"]
 
+SHARES = (1.0, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7)  # of the memory that is planned to be full
 LOOKAHEAD = 4  # steps before its first use at which a load is issued: two products and their POSTs
 
 
@@ -71,27 +73,45 @@ class _Ring:
 
 
 def arrange(lowering: Lowering, config: AcceleratorConfig) -> Arrangement:
-    """Decide residency, hoist loads, place every buffer.
+    """Decide residency, hoist loads, place every buffer, spill what there is no room for.
 
     Raises
     ------
     ConfigError
         If a layer does not fit a memory: names it, what it needs, and the field to raise.
     """
-    result = Arrangement(data=dict(lowering.constants))
-    rings = []
-    for space, (capacity, name) in capacities(config).items():
-        ring = _usage(lowering.steps, space, capacity, name)
-        if sum(buffer.size for buffer in ring.pending) <= capacity:
-            _settle(ring, lowering, result)
-        else:
-            rings.append(ring)
-    _hoist(lowering, rings, result)
-    _place_activations(result.main, config)
+    steps, result = lowering.steps, _ordered(lowering, lowering.steps, config)
+    least = peak = place_activations(result.main, config)
+    for share in SHARES:
+        if peak <= config.activation_words:
+            break
+        steps = spill(steps, int(config.activation_words * share))
+        result = _ordered(lowering, steps, config)
+        peak = place_activations(result.main, config)
+        least = min(least, peak)
+    else:
+        raise ConfigError(
+            f"activations need {least} words at least, but activation_words is "
+            f"{config.activation_words}; set it to {_power_of_two(least)}"
+        )
     halt = Instruction(isa.Op.HALT, "")
     if result.setup:
         result.setup.append(halt)
     result.main.append(halt)
+    return result
+
+
+def _ordered(lowering: Lowering, steps: Sequence[Step], config: AcceleratorConfig) -> Arrangement:
+    """Everything but the places of activations."""
+    result = Arrangement(data=dict(lowering.constants))
+    rings = []
+    for space, (capacity, name) in capacities(config).items():
+        ring = _usage(steps, space, capacity, name)
+        if sum(buffer.size for buffer in ring.pending) <= capacity:
+            _settle(ring, lowering, result)
+        else:
+            rings.append(ring)
+    _hoist(lowering, steps, rings, result)
     return result
 
 
@@ -138,14 +158,16 @@ def _load(buffer: Buffer, data: np.ndarray, result: Arrangement) -> Instruction:
     return load
 
 
-def _hoist(lowering: Lowering, rings: list[_Ring], result: Arrangement) -> None:
+def _hoist(
+    lowering: Lowering, steps: Sequence[Step], rings: list[_Ring], result: Arrangement
+) -> None:
     """Put every load `LOOKAHEAD` steps before its first use, what is used first before the rest."""
-    inputs = _inputs(lowering.steps)
-    for now, step in enumerate(lowering.steps):
+    inputs = _inputs(steps)
+    for now, step in enumerate(steps):
         open_rings = list(rings)
         while True:
             heads = [(ring.first_use[ring.pending[0]], ring) for ring in open_rings if ring.pending]
-            use, ring = min(heads, key=lambda head: head[0], default=(len(lowering.steps), None))
+            use, ring = min(heads, key=lambda head: head[0], default=(len(steps), None))
             if inputs and inputs[0][0] <= min(use, now + LOOKAHEAD):
                 result.main.append(inputs.pop(0)[1])
             elif ring is None or use > now + LOOKAHEAD:
@@ -161,7 +183,7 @@ def _hoist(lowering: Lowering, rings: list[_Ring], result: Arrangement) -> None:
                     f"but {ring.name} is {ring.capacity}; set {ring.name} to at least "
                     f"{_power_of_two(2 * wanted.size)}"
                 )
-        if step.instruction.op != isa.Op.LOAD:
+        if step.fixed or step.instruction.op != isa.Op.LOAD:
             result.main.append(step.instruction)
 
 
@@ -169,7 +191,7 @@ def _inputs(steps: Sequence[Step]) -> list[tuple[int, Instruction]]:
     """LOADs of activations and the step that first reads what they load, in that order."""
     found = []
     for n, step in enumerate(steps):
-        if step.instruction.op == isa.Op.LOAD:
+        if step.instruction.op == isa.Op.LOAD and not step.fixed:
             (loaded,) = step.instruction.writes
             readers = (
                 later
@@ -185,55 +207,3 @@ def _inputs(steps: Sequence[Step]) -> list[tuple[int, Instruction]]:
 
 def _power_of_two(value: int) -> int:
     return 1 << (value - 1).bit_length()
-
-
-def _place_activations(main: Sequence[Instruction], config: AcceleratorConfig) -> None:
-    """First fit by lifetime; memory is left to rest after use as long as there is enough.
-
-    Reusing words at once would make their next writer wait for their last reader.
-    """
-    span: dict[Buffer, list[int]] = {}
-    read_by_gemm: deque[list[Buffer]] = deque()  # until the POST that drains it, which runs beside
-    for n, instruction in enumerate(main):
-        views = (*instruction.reads, *instruction.writes)
-        used = [view.buffer for view in views if view.buffer.space == isa.Space.ACTIVATION]
-        if instruction.op == isa.Op.GEMM:
-            read_by_gemm.append(used)
-        elif instruction.op == isa.Op.POST:
-            used += read_by_gemm.popleft()
-        for buffer in used:
-            span.setdefault(buffer, [n, n])[1] = n
-    orders = (
-        sorted(span, key=lambda buffer: span[buffer][0]),
-        sorted(span, key=lambda buffer: -buffer.size),
-    )
-    peak = 0
-    for rest in (64, 16, 4, 0):
-        for order in orders:
-            peak = _first_fit(span, order, rest)
-            if peak <= config.activation_words:
-                return
-    biggest = max(span, key=lambda buffer: buffer.size)
-    raise ConfigError(
-        f"activations need {peak} words (largest: layer {biggest.name}, {biggest.size}), but "
-        f"activation_words is {config.activation_words}; set it to at least {_power_of_two(peak)}"
-    )
-
-
-def _first_fit(span: Mapping[Buffer, list[int]], order: Sequence[Buffer], rest: int) -> int:
-    placed: list[Buffer] = []
-    peak = 0
-    for buffer in order:
-        first, last = span[buffer][0], span[buffer][1] + rest
-        rivals = sorted(
-            (b for b in placed if span[b][0] <= last and first <= span[b][1] + rest),
-            key=lambda b: b.address,
-        )
-        buffer.address = 0
-        for rival in rivals:
-            if buffer.address + buffer.size <= rival.address:
-                break
-            buffer.address = max(buffer.address, rival.address + rival.size)
-        placed.append(buffer)
-        peak = max(peak, buffer.address + buffer.size)
-    return peak

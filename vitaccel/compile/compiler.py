@@ -6,35 +6,63 @@ from typing import Any
 import numpy as np
 
 from golden.qnetwork import QLinear, QMatMul, QNetwork, QPatches
-from vitaccel import isa
+from vitaccel import (
+    estimate,  # which itself reads programs: so by module, not by name
+    isa,
+)
 from vitaccel.compile.arrange import Arrangement, arrange
 from vitaccel.compile.check import check_schedule
 from vitaccel.compile.instruction import Instruction, encode
-from vitaccel.compile.lower import Lowering, lower
+from vitaccel.compile.lower import Lowering, Strategy, lower
 from vitaccel.compile.program import Program, Region, Routine
 from vitaccel.compile.schedule import schedule
 from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
+from vitaccel.hw.axi.axi_memory import MemoryTiming
 
 __all__ = ["compile_network", "layer_macs"]
 
 ALIGN = 64
+STRATEGIES = (Strategy(), Strategy(heads_apart=True), Strategy(heads_apart=True, rows_apart=True))
 
 
-def compile_network(network: QNetwork, config: AcceleratorConfig, *, keep: bool = False) -> Program:
-    """Map ``network`` onto the accelerator ``config``.
+def compile_network(
+    network: QNetwork,
+    config: AcceleratorConfig,
+    *,
+    keep: bool = False,
+    timing: MemoryTiming = MemoryTiming(),
+) -> Program:
+    """Map ``network`` onto the accelerator ``config``, in the fastest of several ways.
 
     Parameters
     ----------
     keep
         Also store every intermediate tensor to external memory, to compare or to debug.
+    timing
+        Of the external memory, by default a beat per cycle: it decides which way is the fastest.
 
     Raises
     ------
     ConfigError
         If a layer cannot be mapped: names the layer, the reason, and what would work.
     """
-    lowering = lower(network, config, keep)
+    found: dict[Strategy, Program] = {}
+    refused: list[ConfigError] = []
+    for strategy in STRATEGIES:
+        try:
+            found[strategy] = _compile(network, config, keep, strategy)
+        except ConfigError as error:
+            refused.append(error)
+    if not found:
+        raise refused[0]
+    return min(found.values(), key=lambda program: estimate.estimate(program, config, timing).cycles)
+
+
+def _compile(
+    network: QNetwork, config: AcceleratorConfig, keep: bool, strategy: Strategy
+) -> Program:
+    lowering = lower(network, config, keep, strategy)
     if not lowering.input_loads:
         raise ConfigError(f"network {network.name} has no patch embedding; its input has no use")
     arrangement = arrange(lowering, config)
@@ -46,8 +74,12 @@ def compile_network(network: QNetwork, config: AcceleratorConfig, *, keep: bool 
     return _link(network, config, lowering, arrangement)
 
 
+def _padded(n_bytes: int, unit: int) -> int:
+    return -(-n_bytes // unit) * unit
+
+
 def _align(value: int) -> int:
-    return -(-value // ALIGN) * ALIGN
+    return _padded(value, ALIGN)
 
 
 def _link(
@@ -63,9 +95,10 @@ def _link(
     source = lowering.input_loads
     end, given = _place_region(source, network_input(network), 0, end, config, lowering)
     outputs = []
-    for tensor, head, store in lowering.stores:
-        end, region = _place_region([store], tensor, head, end, config, lowering)
+    for (tensor, head), stores in lowering.stores.items():
+        end, region = _place_region(stores, tensor, head, end, config, lowering)
         outputs.append(region)
+    end = _place_spilled(arrangement.main, end, config)
     image = bytearray(code_end)
     for at, raw in constants:
         image[at : at + len(raw)] = raw
@@ -105,7 +138,7 @@ def _place_constant(
     constants: list[tuple[int, bytes]],
 ) -> int:
     row = data.shape[1] * config.rows
-    stride = -(-row // config.axi_bytes) * config.axi_bytes
+    stride = _padded(row, config.axi_bytes)
     rows = np.zeros((len(data), stride), dtype=np.uint8)
     rows[:, :row] = data.reshape(len(data), -1)
     load.fields |= {"external": end, "external_stride": stride}
@@ -122,8 +155,7 @@ def _place_region(
     lowering: Lowering,
 ) -> tuple[int, Region]:
     """Give LOADs or STOREs of consecutive rows a place in external memory from ``end`` on."""
-    n_bytes = parts[0].fields["n_words"] * config.rows
-    stride = -(-n_bytes // config.axi_bytes) * config.axi_bytes
+    stride = _padded(parts[0].fields["n_words"] * config.rows, config.axi_bytes)
     n_rows = 0
     for part in parts:
         part.fields |= {"external": end + n_rows * stride, "external_stride": stride}
@@ -131,6 +163,18 @@ def _place_region(
     channels = lowering.stored[tensor][head].channels
     region = Region(tensor, head, end, n_rows, stride, tuple(int(c) for c in channels))
     return _align(end + n_rows * stride), region
+
+
+def _place_spilled(main: Sequence[Instruction], end: int, config: AcceleratorConfig) -> int:
+    """Give what leaves activation memory for a while a place in external memory."""
+    for instruction in main:
+        if "external" in instruction.places:
+            buffer = instruction.places["external"].buffer
+            stride = _padded(buffer.words * config.rows, config.axi_bytes)
+            if buffer.address < 0:
+                buffer.address, end = end, _align(end + buffer.rows * stride)
+            instruction.fields |= {"external": buffer.address, "external_stride": stride}
+    return end
 
 
 def layer_macs(network: QNetwork) -> Mapping[str, int]:

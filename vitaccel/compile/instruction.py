@@ -13,14 +13,16 @@ __all__ = ["Buffer", "Instruction", "View", "decode", "disassemble", "encode"]
 class Buffer:
     """A block of one on-chip memory: `rows` rows of `words` words; placed when `address` is set.
 
-    In parameter memories a word is a channel word, in table memories a slot.
+    In parameter memories a word is a channel word, in table memories a slot. ``beyond`` words after
+    the last one may be read too: whatever they hold counts for nothing, but there must be such words.
     """
 
     name: str
-    space: isa.Space
+    space: isa.Space | None  # None: external memory
     rows: int
     words: int
     address: int = -1
+    beyond: int = 0
 
     @property
     def size(self) -> int:
@@ -64,7 +66,8 @@ class View:
                 and other.word < self.word + self.words
             )
         return (
-            self.buffer.space == other.buffer.space
+            self.buffer.space is not None
+            and self.buffer.space == other.buffer.space
             and self.start < other.stop
             and other.start < self.stop
         )
@@ -98,8 +101,9 @@ class Instruction:
         }
         placed = {}
         for name, view in self.places.items():
-            local = self.op == isa.Op.LOAD
-            placed[name] = view.start << (shift.get(view.buffer.space, 0) if local else 0)
+            if view.buffer.space is not None:
+                local = self.op == isa.Op.LOAD
+                placed[name] = view.start << (shift.get(view.buffer.space, 0) if local else 0)
         return self.fields | placed
 
 

@@ -7,6 +7,7 @@ from golden.qnetwork import (
     QConcat,
     QConstant,
     QInput,
+    QLayer,
     QLayerNorm,
     QLinear,
     QMatMul,
@@ -16,10 +17,11 @@ from golden.qnetwork import (
     QSoftmax,
 )
 from vitaccel.compile.lower import attention, linear, moves, rows
-from vitaccel.compile.lower.state import Lowering, Step, Stored
+from vitaccel.compile.lower.state import Lowering, Step, Strategy
+from vitaccel.compile.lower.waves import block_slot, head_slots, wave_of
 from vitaccel.config import AcceleratorConfig
 
-__all__ = ["Lowering", "Step", "Stored", "lower"]
+__all__ = ["Lowering", "Step", "Strategy", "lower"]
 
 HANDLERS: Mapping[type, Callable[[Lowering, Any], None]] = {
     QInput: lambda low, layer: None,
@@ -34,7 +36,9 @@ HANDLERS: Mapping[type, Callable[[Lowering, Any], None]] = {
 }
 
 
-def lower(network: QNetwork, config: AcceleratorConfig, keep: bool) -> Lowering:
+def lower(
+    network: QNetwork, config: AcceleratorConfig, keep: bool, strategy: Strategy
+) -> Lowering:
     """Lower every layer; with ``keep`` every computed tensor is stored to external memory too.
 
     Raises
@@ -42,14 +46,27 @@ def lower(network: QNetwork, config: AcceleratorConfig, keep: bool) -> Lowering:
     ConfigError
         If a layer does not map: names it, the reason, and what would work.
     """
-    low = Lowering(network, config)
-    last = network.layers[-1].name
+    low = Lowering(network, config, strategy)
+    last, wave = network.layers[-1].name, None
     for layer in network.layers:
-        if not isinstance(layer, QMatMul | QSoftmax):
+        former, wave = wave, wave_of(low, layer)
+        if wave is None or wave != former:
             low.flush()
         HANDLERS[type(layer)](low, layer)
         computed = isinstance(layer, QLinear | QMatMul | QSoftmax | QLayerNorm)
         if (keep and computed) or layer.name == last:
-            low.store(layer)
+            _store(low, layer, wave)
     low.flush()
     return low
+
+
+def _store(low: Lowering, layer: QLayer, wave: str | None) -> None:
+    """Store a tensor as soon as it is whole."""
+    slots: Mapping[int, float | None] = {0: None}
+    if wave == "attention":
+        by_head = head_slots(low, layer)
+        several = len(low.stored[layer.name]) > 1  # heads are tensors of their own
+        slots = by_head if several else {0: max(by_head.values())}
+    elif wave == "rows":
+        slots = {0: block_slot(low, layer, len(low.stored[layer.name][0].pieces) - 1)}
+    low.store(layer, slots)

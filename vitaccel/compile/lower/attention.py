@@ -1,16 +1,29 @@
 """Products of two activations, head by head: Q·Kᵀ and P·V."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 
 from golden.qnetwork import QLayer, QMatMul
 from vitaccel import isa
 from vitaccel.compile import pack
-from vitaccel.compile.instruction import Buffer, View
-from vitaccel.compile.layout import plain_layout
-from vitaccel.compile.lower.state import Lowering, Post, Step, Stored
+from vitaccel.compile.instruction import View
+from vitaccel.compile.layout import head_words, plain_layout
+from vitaccel.compile.lower.state import Lowering, Post, Step
+from vitaccel.compile.lower.waves import head_slots
+from vitaccel.compile.pieces import Stored, aligned
 from vitaccel.errors import ConfigError
 
-__all__ = ["matmul"]
+__all__ = ["matmul", "need_log2"]
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Where the stationary operand goes: groups of the array, and whether pairs act as one."""
+
+    columns: isa.Columns
+    groups: tuple[int, ...]
+    wide: bool = False
 
 
 def matmul(low: Lowering, layer: QMatMul) -> None:
@@ -33,24 +46,27 @@ def _check_stationary(low: Lowering, layer: QMatMul) -> None:
         )
 
 
-def _columns(low: Lowering, log2: bool) -> tuple[isa.Columns, list[int]]:
-    """Columns for an 8-bit stationary operand, and the groups its output words come from."""
+def _columns(low: Lowering, layer: QMatMul, log2: bool) -> _Columns:
     config = low.config
     if log2:
-        return isa.Columns.POT, [config.uniform_groups + g for g in range(config.pot_groups)]
-    step = 2 if config.packed else 1
-    return isa.Columns.UNIFORM, [step * g for g in range(config.wide_groups)]
+        pot = range(config.uniform_groups, config.groups)
+        return _Columns(isa.Columns.POT, tuple(pot))
+    if not config.packed:
+        return _Columns(isa.Columns.UNIFORM, tuple(range(config.uniform_groups)))
+    if low.layers[layer.b].out.bits <= 4:
+        return _Columns(isa.Columns.PACKED, tuple(range(config.uniform_groups)))
+    return _Columns(isa.Columns.UNIFORM, tuple(range(0, config.uniform_groups, 2)), wide=True)
 
 
-def _post(low: Lowering, layer: QMatMul, n_words: int, groups: list[int], wide: bool) -> Post:
-    """One scale for all; output words cycle through ``groups``."""
+def _post(low: Lowering, layer: QMatMul, n_words: int, columns: _Columns) -> Post:
+    """One scale for all; output words cycle through the groups."""
     rows, n = low.config.rows, n_words * low.config.rows
+    groups = columns.groups
     select = np.repeat([groups[word % len(groups)] for word in range(n_words)], rows)
     zero = np.zeros(n, dtype=np.int64)
-    columns = pack.Channels(zero, np.full(n, layer.mul), zero, select.reshape(-1, rows))
-    param: Buffer = low.parameter(
-        isa.Space.POST_PARAM, layer.name, pack.pack_post(columns, low.config, layer.name)
-    )
+    channels = pack.Channels(zero, np.full(n, layer.mul), zero, select.reshape(-1, rows))
+    packed = pack.pack_post(channels, low.config, layer.name)
+    param = low.parameter(isa.Space.POST_PARAM, layer.name, packed)
     fields = {
         "tile_words": len(groups),
         "pre_shift": layer.pre_shift,
@@ -58,57 +74,65 @@ def _post(low: Lowering, layer: QMatMul, n_words: int, groups: list[int], wide: 
         "zero_point": layer.out.zero_point,
         "low": layer.out.low,
         "high": layer.out.high,
-        "wide": int(wide),
+        "wide": int(columns.wide),
     }
     return Post(fields, param)
 
 
 def _scores(low: Lowering, layer: QMatMul) -> None:
     (q,), (k,) = low.stored[layer.a], low.stored[layer.b]
-    rows, tokens = low.config.rows, layer.out.shape[2]
-    columns, groups = _columns(low, log2=False)
-    span = len(groups) * rows
-    n_words, words = -(-tokens // rows), q.view.words // layer.heads
-    post = _post(low, layer, n_words, groups, low.config.packed)
-    shape = {
-        "k_tiles": words,
-        "n_tiles": -(-tokens // span),
-        "source": int(isa.Stationary.ROWS),
-        "columns": int(columns),
-        "stationary_stride": k.view.buffer.words,
-        "tile_stride": span * k.view.buffer.words,
-    }
+    rows, (heads, n_queries, n_keys) = low.config.rows, layer.out.shape
+    columns, slots = _columns(low, layer, log2=False), head_slots(low, layer)
+    n_words, span = -(-n_keys // rows), len(columns.groups) * rows
+    post = _post(low, layer, n_words, columns)
     low.stored[layer.name] = []
-    for head in range(layer.heads):
-        out = View(low.buffer(layer.name, q.view.rows, n_words), 0, q.view.rows, 0, n_words)
-        low.stored[layer.name].append(Stored(out, plain_layout(tokens, rows)))
-        keys = _head(k.view, head, words, -(-tokens // span) * span)
-        stream = _head(q.view, head, words, q.view.rows)
-        _emit(low, layer, shape, post, (stream, keys, out), head)
+    for head in range(heads):
+        pieces = low.rows(layer.name, n_queries, n_words)
+        low.stored[layer.name].append(Stored(pieces, plain_layout(n_keys, rows)))
+        at = head_words(low.layers[layer.b].out.shape[1], heads, head, rows)
+        keys = _words(k.whole, at.first, at.words)
+        fields = {
+            "k_tiles": at.words,
+            "n_tiles": -(-n_keys // span),
+            "source": int(isa.Stationary.ROWS),
+            "columns": int(columns.columns),
+            "stationary_stride": keys.buffer.words,
+            "tile_stride": span * keys.buffer.words,
+        }
+        masks = {"lanes_before": at.lanes_before, "lanes_after": at.lanes_after}
+        fields |= {name: lanes for name, lanes in masks.items() if lanes}
+        for stream, target in aligned(q.pieces, pieces):
+            part = _words(stream, at.first, at.words)
+            _emit(low, layer, fields, post, (part, keys, target), slots[head])
 
 
 def _context(low: Lowering, layer: QMatMul) -> None:
     (v,) = low.stored[layer.b]
     log2 = low.layers[layer.a].out.format == "log2"
     need_log2(low, layer, log2)
-    columns, groups = _columns(low, log2)
-    channels = low.layouts[layer.name]
-    words = len(channels) // low.config.rows // layer.heads
-    post = _post(low, layer, words, groups, low.config.packed and not log2)
-    out = low.new(layer.name, layer.out, words * layer.heads)
-    low.stored[layer.name] = [Stored(out, channels)]
-    for head, p in enumerate(low.stored[layer.a]):
-        shape = {
-            "k_tiles": p.view.words,
-            "n_tiles": -(-words // len(groups)),
-            "source": int(isa.Stationary.TRANSPOSED),
-            "columns": int(columns),
-            "stationary_stride": v.view.buffer.words,
-            "tile_stride": len(groups),
-        }
-        values = _head(v.view, head, words, p.view.words * low.config.rows)
-        part = _head(out, head, words, out.rows)
-        _emit(low, layer, shape, post, (p.view, values, part), head)
+    columns, slots = _columns(low, layer, log2), head_slots(low, layer)
+    places = [
+        head_words(layer.out.shape[1], layer.heads, head, low.config.rows)
+        for head in range(layer.heads)
+    ]
+    post = _post(low, layer, max(at.words for at in places), columns)
+    out = low.new(layer.name, layer.out)
+    low.stored[layer.name] = [Stored(out, low.layouts[layer.name])]
+    word = 0
+    for head, (p, at) in enumerate(zip(low.stored[layer.a], places, strict=True)):
+        values = _words(v.whole, at.first, at.words)
+        for stream, target in aligned(p.pieces, out):
+            fields = {
+                "k_tiles": stream.words,
+                "n_tiles": -(-at.words // len(columns.groups)),
+                "source": int(isa.Stationary.TRANSPOSED),
+                "columns": int(columns.columns),
+                "stationary_stride": values.buffer.words,
+                "tile_stride": len(columns.groups),
+            }
+            part = _words(target, word, at.words)
+            _emit(low, layer, fields, post, (stream, values, part), slots[head])
+        word += at.words
 
 
 def need_log2(low: Lowering, layer: QLayer, log2: bool) -> None:
@@ -120,10 +144,8 @@ def need_log2(low: Lowering, layer: QLayer, log2: bool) -> None:
         )
 
 
-def _head(view: View, head: int, words: int, n_rows: int) -> View:
-    """Words of one head; rows past the buffer are read too, and multiplied by nothing."""
-    n_rows = min(n_rows, view.buffer.rows - view.row)
-    return View(view.buffer, view.row, n_rows, view.word + head * words, words)
+def _words(view: View, first: int, words: int) -> View:
+    return replace(view, word=view.word + first, words=words)
 
 
 def _emit(
@@ -132,13 +154,11 @@ def _emit(
     shape: dict[str, int],
     post: Post,
     views: tuple[View, View, View],
-    head: int,
+    slot: float,
 ) -> None:
-    stream, stationary, out = views
-    slot = low.slot(layer, head)
-    for block, target in zip(low.row_blocks(stream), low.row_blocks(out), strict=True):
-        gemm = low.gemm(layer, layer.a, block, shape)
-        gemm.places["stationary"] = stationary
-        gemm.reads += (stationary,)
-        low.emit(Step(gemm), slot)
-        low.emit_post(layer, post, target, slot)
+    stream, stationary, target = views
+    gemm = low.gemm(layer, layer.a, stream, shape)
+    gemm.places["stationary"] = stationary
+    gemm.reads += (stationary,)
+    low.emit(Step(gemm), slot)
+    low.emit_post(layer, post, target, slot)

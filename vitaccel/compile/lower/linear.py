@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,11 +11,31 @@ from golden.qnetwork import QLinear, QPatches
 from vitaccel import isa
 from vitaccel.compile import pack
 from vitaccel.compile.instruction import Buffer, View
-from vitaccel.compile.lower.state import Lowering, Post, Step, Stored
+from vitaccel.compile.layout import head_words
+from vitaccel.compile.lower.state import Lowering, Post, Step
+from vitaccel.compile.lower.waves import block_slot, feeds_attention, head_slots, wave_of
+from vitaccel.compile.pieces import Stored, aligned
 
 __all__ = ["linear"]
 
 PARTS = 4  # of the weight buffer: one is used while the next ones are loaded
+Blocks = Sequence[tuple[View, ...]]  # of rows: input, output, residual if there is one
+
+
+class _Chunk(NamedTuple):
+    """Tiles of weights that are loaded together, and the head they belong to."""
+
+    first: int
+    stop: int
+    slot: float | None
+
+
+class _Meeting(NamedTuple):
+    """A chunk of weights and a block of rows."""
+
+    chunk: _Chunk
+    block: tuple[View, ...]
+    slot: float | None
 
 
 def linear(low: Lowering, layer: QLinear) -> None:
@@ -21,48 +43,71 @@ def linear(low: Lowering, layer: QLinear) -> None:
     (x,) = low.stored[layer.x]
     channels = low.layouts[layer.name]
     packed, planes = _pack(low, layer, x.channels, channels)
-    out = low.new(layer.name, layer.out, len(channels) // low.config.rows)
+    out = low.new(layer.name, layer.out, layer.residual)
     low.stored[layer.name] = [Stored(out, channels)]
+    residual = () if layer.residual is None else (low.stored[layer.residual][0].pieces,)
+    blocks = list(aligned(x.pieces, out, *residual))
 
     n_tiles, k_tiles, words, rows = packed.tiles.shape
     most = max(1, low.config.weight_words // PARTS // (k_tiles * words))
-    chunk = -(-n_tiles // -(-n_tiles // most))  # equal ones: a short one hides little loading
     fields, table = _post_fields(low, layer, packed), _table(low, layer)
-    blocks = list(zip(low.row_blocks(x.view), low.row_blocks(out), strict=True))
-    loaded, weights, post = -1, None, None
-    for first, (block, result) in _order(low, layer, range(0, n_tiles, chunk), blocks):
-        tiles = packed.tiles[first : first + chunk]
-        word = first * packed.tile_words
-        span = min(len(tiles) * packed.tile_words, out.words - word)
-        if weights is None or post is None or first != loaded:
-            loaded = first
+    loaded, weights, post = None, None, None
+    for chunk, (stream, result, *rest), slot in _meetings(
+        low, layer, list(_chunks(low, layer, n_tiles, packed.tile_words, most)), blocks
+    ):
+        tiles = packed.tiles[chunk.first : chunk.stop]
+        word = chunk.first * packed.tile_words
+        span = min(len(tiles) * packed.tile_words, result.words - word)
+        if weights is None or post is None or chunk != loaded:
+            loaded = chunk
             weights = low.parameter(isa.Space.WEIGHT, layer.name, tiles.reshape(-1, rows))
             param = low.parameter(isa.Space.POST_PARAM, layer.name, planes[word : word + span])
             post = Post(fields, param, table)
         shape = {"k_tiles": k_tiles, "n_tiles": len(tiles), "columns": int(packed.columns)}
-        gemm = low.gemm(layer, layer.x, block, shape | {"source": int(isa.Stationary.WEIGHT)})
+        gemm = low.gemm(layer, layer.x, stream, shape | {"source": int(isa.Stationary.WEIGHT)})
         gemm.places["stationary"] = View.whole(weights)
         gemm.reads += (View.whole(weights),)
-        low.emit(Step(gemm, (weights,)))
-        target = View(result.buffer, result.row, result.rows, result.word + word, span)
-        residual = _residual(low, layer, result.row - out.row, result.rows, word, span)
-        low.emit_post(layer, replace(post, residual=residual), target)
+        low.emit(Step(gemm, (weights,)), slot)
+        target, *added = (
+            replace(view, word=view.word + word, words=span) for view in (result, *rest)
+        )
+        low.emit_post(layer, replace(post, residual=added[0] if added else None), target, slot)
 
 
-def _order(
-    low: Lowering, layer: QLinear, chunks: Sequence[int], blocks: Sequence[tuple[View, View]]
-) -> Iterator[tuple[int, tuple[View, View]]]:
+def _chunks(
+    low: Lowering, layer: QLinear, n_tiles: int, tile_words: int, most: int
+) -> Iterator[_Chunk]:
+    """Tiles of a whole layer, or of head after head; equal ones: a short one hides little."""
+    ends: list[tuple[int, float | None]] = [(n_tiles, None)]
+    if feeds_attention(low, layer):
+        slots, width = head_slots(low, layer), layer.out.shape[1]
+        heads = [head_words(width, len(slots), h, low.config.rows) for h in slots]
+        ends = [(-(-(at.first + at.words) // tile_words), slots[h]) for h, at in enumerate(heads)]
+    for (start, _), (stop, slot) in pairwise([(0, None), *ends]):
+        if stop > start:
+            step = -(-(stop - start) // -(-(stop - start) // most))
+            for first in range(start, stop, step):
+                yield _Chunk(first, min(first + step, stop), slot)
+
+
+def _meetings(
+    low: Lowering, layer: QLinear, chunks: Sequence[_Chunk], blocks: Blocks
+) -> Iterator[_Meeting]:
     """Chunks of weights and blocks of rows in the order in which they meet.
 
-    Each chunk is loaded once and meets all blocks. Only image patches come no faster than the
-    weights: there a block is done with while the next is loaded, and every other one takes the
-    chunks backwards, beginning with the one that is there.
+    Each chunk is loaded once and meets all blocks; but with rows apart, each block meets all
+    chunks before the next. Image patches come no faster than the weights: there a block is done
+    with while the next is loaded, and every other one takes the chunks backwards, beginning with
+    the one that is there.
     """
-    if not isinstance(low.layers[layer.x], QPatches):
-        yield from ((chunk, block) for chunk in chunks for block in blocks)
+    patches = isinstance(low.layers[layer.x], QPatches)
+    if not patches and wave_of(low, layer) != "rows":
+        yield from (_Meeting(chunk, block, chunk.slot) for chunk in chunks for block in blocks)
         return
     for n, block in enumerate(blocks):
-        yield from ((chunk, block) for chunk in (reversed(chunks) if n % 2 else chunks))
+        slot = block_slot(low, layer, n)
+        order = reversed(chunks) if n % 2 and patches else chunks
+        yield from (_Meeting(chunk, block, slot) for chunk in order)
 
 
 def _pack(
@@ -102,12 +147,3 @@ def _table(low: Lowering, layer: QLinear) -> Buffer | None:
         return None
     entries = np.roll(low.tensor(layer, "table"), 128)  # the hardware indexes by byte, not value
     return low.parameter(isa.Space.TABLE, layer.name, pack.pack_table(entries, 1, low.config))
-
-
-def _residual(
-    low: Lowering, layer: QLinear, row: int, n_rows: int, word: int, words: int
-) -> View | None:
-    if layer.residual is None:
-        return None
-    source = low.stored[layer.residual][0].view
-    return View(source.buffer, source.row + row, n_rows, source.word + word, words)

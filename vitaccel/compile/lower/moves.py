@@ -1,11 +1,14 @@
 """Layers that only move data: patches, constants, slices."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from golden.qnetwork import QConstant, QLayer, QPatches, QSlice
 from vitaccel import isa
-from vitaccel.compile.instruction import Instruction, View
-from vitaccel.compile.lower.state import Lowering, Step, Stored
+from vitaccel.compile.instruction import Instruction
+from vitaccel.compile.lower.state import Lowering, Step, transfer
+from vitaccel.compile.pieces import Stored, cut
 from vitaccel.errors import ConfigError
 
 __all__ = ["constant", "patches", "slice_view"]
@@ -22,8 +25,7 @@ def constant(low: Lowering, layer: QConstant) -> None:
     (stored,) = low.stored[layer.name]
     value = low.tensor(layer, "value")
     lanes = np.where(stored.channels >= 0, value[:, stored.channels], 0) & 255
-    shape = (stored.view.rows, stored.view.words, low.config.rows)
-    data, row = lanes.astype(np.uint8).reshape(shape), 0
+    data, row = lanes.astype(np.uint8).reshape(len(value), -1, low.config.rows), 0
     for load in loads:
         low.constants[load] = data[row : row + load.fields["n_rows"]]
         row += load.fields["n_rows"]
@@ -31,20 +33,11 @@ def constant(low: Lowering, layer: QConstant) -> None:
 
 def _loads(low: Lowering, layer: QLayer) -> list[Instruction]:
     """LOADs of the rows of a tensor, in order."""
-    channels = low.layouts[layer.name]
-    view = low.new(layer.name, layer.out, len(channels) // low.config.rows)
-    low.stored[layer.name] = [Stored(view, channels)]
-    loads = []
-    for block in low.row_blocks(view):
-        fields = {
-            "local_stride": block.buffer.words,
-            "n_rows": block.rows,
-            "n_words": block.words,
-            "space": int(block.buffer.space),
-        }
-        places = {"local": block}
-        loads.append(Instruction(isa.Op.LOAD, layer.name, fields, places, writes=(block,)))
-        low.emit(Step(loads[-1]))
+    pieces = low.new(layer.name, layer.out)
+    low.stored[layer.name] = [Stored(pieces, low.layouts[layer.name])]
+    loads = [transfer(isa.Op.LOAD, layer.name, piece) for piece in pieces]
+    for load in loads:
+        low.emit(Step(load))
     return loads
 
 
@@ -57,10 +50,9 @@ def slice_view(low: Lowering, layer: QSlice) -> None:
         If the channels do not fill whole words.
     """
     (source,) = low.stored[layer.x]
-    view, channels, rows = source.view, source.channels, low.config.rows
+    pieces, channels, rows = source.pieces, source.channels, low.config.rows
     if layer.axis == 0:
-        n_rows = layer.stop - layer.start
-        view = View(view.buffer, view.row + layer.start, n_rows, view.word, view.words)
+        pieces = cut(pieces, layer.start, layer.stop)
     else:
         inside = np.flatnonzero((channels >= layer.start) & (channels < layer.stop))
         first, last = int(inside[0]) // rows, int(inside[-1]) // rows + 1
@@ -70,6 +62,6 @@ def slice_view(low: Lowering, layer: QSlice) -> None:
                 f"layer {layer.name} takes channels {layer.start} to {layer.stop}, which share "
                 f"a word with others; use rows that divide {layer.start} and {layer.stop}"
             )
-        view = View(view.buffer, view.row, view.rows, view.word + first, last - first)
+        pieces = tuple(replace(p, word=p.word + first, words=last - first) for p in pieces)
         channels = np.where(chosen >= 0, chosen - layer.start, -1)
-    low.stored[layer.name] = [Stored(view, channels)]
+    low.stored[layer.name] = [Stored(pieces, channels)]

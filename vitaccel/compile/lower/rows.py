@@ -8,7 +8,9 @@ from vitaccel import isa
 from vitaccel.compile import pack
 from vitaccel.compile.instruction import Instruction, View
 from vitaccel.compile.lower.attention import need_log2
-from vitaccel.compile.lower.state import Lowering, Step, Stored
+from vitaccel.compile.lower.state import Lowering, Step
+from vitaccel.compile.lower.waves import head_slots
+from vitaccel.compile.pieces import Stored, aligned
 from vitaccel.errors import ConfigError
 
 __all__ = ["layernorm", "softmax"]
@@ -34,21 +36,21 @@ def _vector(low: Lowering, op: isa.Op, layer: QLayer, src: View, dst: View) -> I
 
 def softmax(low: Lowering, layer: QSoftmax) -> None:
     """Head by head, in place: the scores of a row are read before they are replaced."""
-    if low.readers[layer.x] > 1:
+    if len(low.users[layer.x]) > 1:
         raise ConfigError(f"{layer.x} is read by more than {layer.name}, which replaces it")
     log2 = layer.out.format == "log2"
     need_log2(low, layer, log2)
     entries = pack.pack_table(low.tensor(layer, "table"), 2, low.config)
     table = low.parameter(isa.Space.EXP, layer.name, entries)
-    low.stored[layer.name] = []
+    low.stored[layer.name] = low.stored[layer.x]
+    slots = head_slots(low, layer)
     for head, x in enumerate(low.stored[layer.x]):
-        low.stored[layer.name].append(x)
-        for block in low.row_blocks(x.view):
+        for block in x.pieces:
             instruction = _vector(low, isa.Op.SOFTMAX, layer, block, block)
             instruction.fields |= {"log2": int(log2), "bits": layer.out.bits}
             instruction.places["param"] = View.whole(table)
             instruction.reads += (View.whole(table),)
-            low.emit(Step(instruction, (table,)), low.slot(layer, head))
+            low.emit(Step(instruction, (table,)), slots[head])
 
 
 def layernorm(low: Lowering, layer: QLayerNorm) -> None:
@@ -72,9 +74,9 @@ def layernorm(low: Lowering, layer: QLayerNorm) -> None:
     gain, offset, shift = (np.where(channels >= 0, value[channels], 0) for value in values)
     planes = pack.pack_norm(gain, offset, shift, low.config)
     param = low.parameter(isa.Space.VECTOR_PARAM, layer.name, planes)
-    out = low.new(layer.name, layer.out, len(channels) // low.config.rows)
+    out = low.new(layer.name, layer.out)
     low.stored[layer.name] = [Stored(out, channels)]
-    for src, dst in zip(low.row_blocks(x.view), low.row_blocks(out), strict=True):
+    for src, dst in aligned(x.pieces, out):
         instruction = _vector(low, isa.Op.NORM, layer, src, dst)
         instruction.fields |= layernorm_constants(length)._asdict() | {
             "post_shift": layer.post_shift,

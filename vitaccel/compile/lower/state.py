@@ -1,36 +1,40 @@
 """What lowering knows while it walks the network, and how it emits instructions."""
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from golden.execute import operands
-from golden.qnetwork import QConcat, QLayer, QMatMul, QNetwork, QSoftmax, QTensor
+from golden.qnetwork import QConcat, QLayer, QMatMul, QNetwork, QSlice, QTensor
 from vitaccel import isa
 from vitaccel.compile.instruction import Buffer, Instruction, View
 from vitaccel.compile.layout import channel_layouts
+from vitaccel.compile.pieces import Stored, cut, even_blocks
 from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
 
-__all__ = ["Lowering", "Post", "Step", "Stored"]
+__all__ = ["Lowering", "Post", "Step", "Strategy"]
+
+
+class Strategy(NamedTuple):
+    """What is traded for activation memory, see docs/decisions/0007."""
+
+    heads_apart: bool = False  # make Q, K and V of a head just before its attention
+    rows_apart: bool = False  # take a block of rows through the whole MLP before the next
 
 
 @dataclass(eq=False)
 class Step:
-    """An instruction and the parameters that must be on chip before it."""
+    """An instruction and the parameters that must be on chip before it.
+
+    ``fixed``: a LOAD that stays where it is instead of going as near to its first use as it can.
+    """
 
     instruction: Instruction
     needs: tuple[Buffer, ...] = ()
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A tensor (or one head of it) in activation memory: rows are tokens, lanes ``channels``."""
-
-    view: View
-    channels: np.ndarray
+    fixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,15 +52,16 @@ class Lowering:
     """State of one compilation.
 
     ``payloads``: bytes of each buffer in a parameter memory, uint8 ``[..., R]``; ``constants``: the
-    same for LOADs of activations; ``stores``: tensor, head and STORE of everything kept.
+    same for LOADs of activations; ``stores``: STOREs of everything kept, by tensor and head.
     """
 
     network: QNetwork
     config: AcceleratorConfig
+    strategy: Strategy = Strategy()
     steps: list[Step] = field(default_factory=list)
     payloads: dict[Buffer, np.ndarray] = field(default_factory=dict)
     constants: dict[Instruction, np.ndarray] = field(default_factory=dict)
-    stores: list[tuple[str, int, Instruction]] = field(default_factory=list)
+    stores: dict[tuple[str, int], list[Instruction]] = field(default_factory=dict)
     input_loads: list[Instruction] = field(default_factory=list)
     stored: dict[str, list[Stored]] = field(default_factory=dict)
     wave: list[tuple[float, int, Step]] = field(default_factory=list)
@@ -64,7 +69,11 @@ class Lowering:
     def __post_init__(self) -> None:
         self.layouts = channel_layouts(self.network, self.config)
         self.layers = {layer.name: layer for layer in self.network.layers}
-        self.readers = Counter(name for layer in self.network.layers for name in operands(layer))
+        self.users: dict[str, list[QLayer]] = {name: [] for name in self.layers}
+        for layer in self.network.layers:
+            for name in operands(layer):
+                self.users[name].append(layer)
+        self.standing = {self._origin(y.b) for y in self.network.layers if isinstance(y, QMatMul)}
         self.home: dict[str, tuple[str, int]] = {}  # part of a concatenation -> (whole, first row)
         for layer in self.network.layers:
             if isinstance(layer, QConcat):
@@ -73,68 +82,77 @@ class Lowering:
                     self.home[part] = (layer.name, row)
                     row += self.layers[part].out.shape[0]
 
-    # Attention is interleaved over heads so that the softmax of one hides behind the products of
-    # the next: a step's slot says where it belongs among the others of the same attention.
+    def _origin(self, name: str) -> str:
+        """Tensor that ``name`` is a part of."""
+        while isinstance(layer := self.layers[name], QSlice):
+            name = layer.x
+        return name
+
+    # Steps of several layers may be interleaved, over heads or over blocks of rows: a step's slot
+    # says where it belongs among the others of the wave.
 
     def emit(self, step: Step, slot: float | None = None) -> None:
-        """Append a step, or put it into the attention under way."""
+        """Append a step, or put it into the wave under way."""
         if slot is None:
             self.steps.append(step)
         else:
             self.wave.append((slot, len(self.wave), step))
 
     def flush(self) -> None:
-        """End the attention under way."""
+        """End the wave under way."""
         self.steps += [step for _, _, step in sorted(self.wave, key=lambda item: item[:2])]
         self.wave.clear()
 
-    def slot(self, layer: QLayer, head: int) -> float | None:
-        """Order of heads: QK0 QK1 S0 PV0 QK2 S1 PV1 …; None outside of attention."""
-        if isinstance(layer, QSoftmax):
-            return head + 0.5
-        if isinstance(layer, QMatMul):
-            return head if layer.transpose_b else head + 1.75
-        return None
-
-    def store(self, layer: QLayer) -> None:
-        """Store the tensor of ``layer`` to external memory."""
+    def store(self, layer: QLayer, slots: Mapping[int, float | None]) -> None:
+        """Store the tensor of ``layer``, whose heads are whole in ``slots``, to external memory."""
         for head, stored in enumerate(self.stored[layer.name]):
-            view = stored.view
-            store = Instruction(
-                isa.Op.STORE,
-                layer.name,
-                {"local_stride": view.buffer.words, "n_rows": view.rows, "n_words": view.words},
-                {"local": view},
-                reads=(view,),
-            )
-            self.stores.append((layer.name, head, store))
-            ready = head  # the head that makes it whole
-            if isinstance(layer, QMatMul) and not layer.transpose_b:
-                ready = layer.heads - 1
-            slot = self.slot(layer, ready)
-            self.emit(Step(store), None if slot is None else slot + 0.01)
+            made = self.stores.setdefault((layer.name, head), [])
+            for piece in stored.pieces:
+                made.append(transfer(isa.Op.STORE, layer.name, piece))
+                self.emit(Step(made[-1]), slots[head])
 
     def tensor(self, layer: QLayer, suffix: str) -> np.ndarray:
         """Parameter ``suffix`` of ``layer`` as int64."""
         return self.network.tensors[f"{layer.name}.{suffix}"].numpy().astype(np.int64)
 
-    def new(self, name: str, out: QTensor, words: int) -> View:
-        """Room for a tensor ``[tokens, channels]``, inside the concatenation it is part of."""
-        n_rows = out.shape[0]
-        if name not in self.home:
-            return View(self.buffer(name, n_rows, words), 0, n_rows, 0, words)
-        whole, row = self.home[name]
-        if whole not in self.stored:
-            total = self.layers[whole].out.shape[0]
-            view = View(self.buffer(whole, total, words), 0, total, 0, words)
-            self.stored[whole] = [Stored(view, self.layouts[whole])]
-        return View(self.stored[whole][0].view.buffer, row, n_rows, 0, words)
+    def new(self, name: str, out: QTensor, residual: str | None = None) -> tuple[View, ...]:
+        """Room for a tensor ``[tokens, channels]``.
+
+        That is in place of ``residual`` if nothing else will read it, or inside the concatenation
+        that the tensor is part of. What stands still in the array lies in one buffer.
+        """
+        words = len(self.layouts[name]) // self.config.rows
+        if name in self.home:
+            whole, row = self.home[name]
+            if whole not in self.stored:
+                pieces = self.rows(whole, self.layers[whole].out.shape[0], words)
+                self.stored[whole] = [Stored(pieces, self.layouts[whole])]
+            return cut(self.stored[whole][0].pieces, row, row + out.shape[0])
+        if residual is not None and self.users[residual][-1].name == name:
+            pieces = self.stored[residual][0].pieces
+            if all(piece.words == piece.buffer.words == words for piece in pieces):
+                return pieces
+        return self.rows(name, out.shape[0], words)
+
+    def rows(self, name: str, n_rows: int, words: int) -> tuple[View, ...]:
+        """Blocks of rows that the accumulators hold, each in a buffer of its own.
+
+        What reads a block can begin before the next one is there: LayerNorm and softmax then run
+        beside the products that follow them.
+        """
+        blocks = even_blocks(n_rows, self.config.accumulator_rows)
+        if name not in self.standing:
+            return tuple(View.whole(self.buffer(name, rows, words)) for rows in blocks)
+        tile = self.config.rows * self.config.uniform_groups
+        buffer = self.buffer(name, n_rows, words)
+        buffer.beyond = (-n_rows % tile + 1) * words  # whole tiles are read
+        return tuple(
+            View(buffer, sum(blocks[:n]), rows, 0, words) for n, rows in enumerate(blocks)
+        )
 
     def buffer(self, name: str, n_rows: int, words: int) -> Buffer:
-        """Activation memory for ``n_rows``, with room to read whole tiles past the last row."""
-        tile = self.config.rows * self.config.wide_groups
-        padded = -(-n_rows // tile) * tile if n_rows > 1 else 1
-        return Buffer(name, isa.Space.ACTIVATION, padded, words)
+        """Activation memory for ``n_rows``."""
+        return Buffer(name, isa.Space.ACTIVATION, n_rows, words)
 
     def parameter(self, space: isa.Space, name: str, data: np.ndarray) -> Buffer:
         """Buffer in a parameter memory, loaded with ``data``."""
@@ -142,18 +160,6 @@ class Lowering:
         buffer = Buffer(name, space, 1, words)
         self.payloads[buffer] = data
         return buffer
-
-    def row_blocks(self, view: View) -> Iterator[View]:
-        """``view`` in equal pieces of rows that the accumulators hold.
-
-        What reads a piece can begin before the next one is there: LayerNorm and softmax then run
-        beside the products that follow them.
-        """
-        buffer = view.buffer
-        step = -(-view.rows // -(-view.rows // self.config.accumulator_rows))
-        for row in range(0, view.rows, step):
-            n_rows = min(step, view.rows - row)
-            yield View(buffer, view.row + row, n_rows, view.word, view.words)
 
     def gemm(
         self, layer: QLayer, operand: str, stream: View, fields: dict[str, int]
@@ -194,3 +200,15 @@ class Lowering:
             instruction.places["residual"] = post.residual
             instruction.reads += (post.residual,)
         self.emit(Step(instruction, tuple(needs)), slot)
+
+
+def transfer(op: isa.Op, name: str, view: View) -> Instruction:
+    """LOAD or STORE of a view of activation memory; the caller places its other end."""
+    fields = {"local_stride": view.buffer.words, "n_rows": view.rows, "n_words": view.words}
+    made = Instruction(op, name, fields, {"local": view})
+    if op == isa.Op.LOAD:
+        made.fields["space"] = int(isa.Space.ACTIVATION)
+        made.writes = (view,)
+    else:
+        made.reads = (view,)
+    return made

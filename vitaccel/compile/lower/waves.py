@@ -1,0 +1,62 @@
+"""Which layers are interleaved with one another, and in which order."""
+
+from collections.abc import Mapping
+
+from golden.qnetwork import QLayer, QLinear, QMatMul, QPatches, QSoftmax
+from vitaccel.compile.lower.state import Lowering
+
+__all__ = ["block_slot", "head_slots", "wave_of"]
+
+QKV, SCORES, SOFTMAX, CONTEXT = -0.6, 0.0, 0.5, 1.75  # slots relative to the head's number
+
+
+def wave_of(low: Lowering, layer: QLayer) -> str | None:
+    """Name of the wave that ``layer`` belongs to, None if it stands alone."""
+    if isinstance(layer, QMatMul | QSoftmax) or feeds_attention(low, layer):
+        return "attention"
+    return "rows" if low.strategy.rows_apart and _of_mlp(low, layer) else None
+
+
+def feeds_attention(low: Lowering, layer: QLayer) -> bool:
+    """Whether a Linear makes Q, K or V, and is to make them head by head."""
+    users = low.users[layer.name]
+    return (
+        low.strategy.heads_apart
+        and isinstance(layer, QLinear)
+        and bool(users)
+        and all(isinstance(user, QMatMul) for user in users)
+    )
+
+
+def _of_mlp(low: Lowering, layer: QLayer) -> bool:
+    """Whether a Linear feeds only another one, or is fed by such a one."""
+    if not isinstance(layer, QLinear) or isinstance(low.layers[layer.x], QPatches):
+        return False
+    users = low.users[layer.name]
+    feeds = len(users) == 1 and isinstance(users[0], QLinear) and users[0].x == layer.name
+    return feeds or (isinstance(low.layers[layer.x], QLinear) and len(low.users[layer.x]) == 1)
+
+
+def block_slot(low: Lowering, layer: QLayer, block: int) -> float | None:
+    """Slot of a block of rows of a layer."""
+    return block if wave_of(low, layer) == "rows" else None
+
+
+def head_slots(low: Lowering, layer: QLayer) -> Mapping[int, float]:
+    """Slot of each head of a layer of attention.
+
+    With several blocks of rows the softmax of one hides behind the products of the next, so that
+    heads come one after the other; otherwise it hides behind the products of the next head:
+    QK0 QK1 S0 PV0 QK2 S1 PV1 …
+    """
+    product = layer if isinstance(layer, QMatMul) else low.users[layer.name][0]
+    assert isinstance(product, QMatMul)
+    if isinstance(layer, QLinear):
+        shift = QKV
+    elif isinstance(layer, QSoftmax):
+        shift = SOFTMAX
+    else:
+        shift = SCORES if product.transpose_b else CONTEXT
+    n_rows = low.layers[product.a].out.shape[-2]
+    alone = n_rows > low.config.accumulator_rows
+    return {head: head + (0.0 if alone else shift) for head in range(product.heads)}

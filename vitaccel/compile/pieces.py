@@ -1,0 +1,56 @@
+"""A tensor in activation memory: blocks of rows, each a view of some buffer."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vitaccel.compile.instruction import View
+
+__all__ = ["Stored", "aligned", "cut", "even_blocks"]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A tensor, or one head of it: blocks of its rows in order, and the channel of each lane."""
+
+    pieces: tuple[View, ...]
+    channels: np.ndarray
+
+    @property
+    def whole(self) -> View:
+        """All rows, of a tensor that lies in one buffer."""
+        first = self.pieces[0]
+        assert all(piece.buffer is first.buffer for piece in self.pieces)
+        return replace(first, rows=sum(piece.rows for piece in self.pieces))
+
+
+def even_blocks(n_rows: int, most: int) -> list[int]:
+    """Rows of each of the fewest blocks of at most ``most`` rows, as equal as can be."""
+    step = -(-n_rows // -(-n_rows // most))
+    return [min(step, n_rows - row) for row in range(0, n_rows, step)]
+
+
+def cut(pieces: Sequence[View], start: int, stop: int) -> tuple[View, ...]:
+    """Rows ``start`` to ``stop`` of a tensor."""
+    found, row = [], 0
+    for piece in pieces:
+        first, last = max(start, row), min(stop, row + piece.rows)
+        if first < last:
+            found.append(replace(piece, row=piece.row + first - row, rows=last - first))
+        row += piece.rows
+    return tuple(found)
+
+
+def aligned(*tensors: Sequence[View]) -> Iterator[tuple[View, ...]]:
+    """Blocks that are in one piece in each of several tensors of as many rows."""
+    ends = sorted({end for pieces in tensors for end in _ends(pieces)})
+    for start, stop in zip([0, *ends], ends, strict=False):
+        yield tuple(piece for pieces in tensors for piece in cut(pieces, start, stop))
+
+
+def _ends(pieces: Sequence[View]) -> Iterator[int]:
+    row = 0
+    for piece in pieces:
+        row += piece.rows
+        yield row

@@ -1,0 +1,151 @@
+"""Activations that the memory cannot hold leave it between two uses far apart."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from vitaccel import isa
+from vitaccel.compile.instruction import Buffer, Instruction, View
+from vitaccel.compile.lower.state import Step, transfer
+
+__all__ = ["spill"]
+
+LEAD = 8  # steps before a use at which what was spilled is loaded again: four products
+
+
+@dataclass
+class _Use:
+    """Steps from ``start`` to ``stop`` in which ``instruction`` touches a buffer."""
+
+    start: int
+    stop: int
+    instruction: Instruction
+    writes: bool
+
+
+@dataclass
+class _Insertions:
+    """Steps to come after a step, and those to come before one."""
+
+    after: dict[int, list[Step]] = field(default_factory=dict)
+    before: dict[int, list[Step]] = field(default_factory=dict)
+
+    def into(self, steps: Sequence[Step]) -> Iterator[Step]:
+        """All steps in order."""
+        for n, step in enumerate(steps):
+            yield from self.before.get(n, ())
+            yield step
+            yield from self.after.get(n, ())
+
+
+def spill(steps: Sequence[Step], words: int) -> list[Step]:
+    """Insert STOREs and LOADs until no more than ``words`` of activations are alive at once.
+
+    Where too much is alive, the buffer whose next use is the farthest from its last one leaves
+    (Belady, IBM Systems Journal 5(2), 1966). It comes back as another buffer, so that it may lie
+    elsewhere. If that is not enough, as much as can leaves.
+    """
+    uses = _uses(steps)
+    alive = np.zeros(len(steps), dtype=np.int64)
+    for buffer, found in uses.items():
+        alive[found[0].start : found[-1].stop + 1] += buffer.size
+    insertions = _Insertions()
+    hopeless = np.zeros(len(steps), dtype=bool)
+    while True:
+        over = np.where(hopeless, 0, alive)
+        fullest = int(over.argmax())
+        if over[fullest] <= words:
+            return list(insertions.into(steps))
+        gap = _widest_gap(uses, fullest)
+        if gap is None:
+            hopeless[fullest] = True
+            continue
+        buffer, at = gap
+        first, back = _split(uses, buffer, at, insertions)
+        alive[first + 1 : back] -= buffer.size
+
+
+def _uses(steps: Sequence[Step]) -> dict[Buffer, list[_Use]]:
+    """Uses of every buffer of activations, in order; GEMM reads until its POST is done."""
+    found: dict[Buffer, list[_Use]] = {}
+    under_way: deque[list[_Use]] = deque()
+    for n, step in enumerate(steps):
+        instruction = step.instruction
+        made = []
+        for writes, views in ((False, instruction.reads), (True, instruction.writes)):
+            for view in views:
+                if view.buffer.space == isa.Space.ACTIVATION:
+                    made.append(_Use(n, n, instruction, writes))
+                    found.setdefault(view.buffer, []).append(made[-1])
+        if instruction.op == isa.Op.GEMM:
+            under_way.append(made)
+        elif instruction.op == isa.Op.POST:
+            for use in under_way.popleft():
+                use.stop = n
+    return found
+
+
+def _widest_gap(uses: dict[Buffer, list[_Use]], step: int) -> tuple[Buffer, int] | None:
+    """Buffer that rests longest around ``step``, and the number of its use before that."""
+    best, widest = None, LEAD
+    for buffer, found in uses.items():
+        if not found[0].start <= step <= found[-1].stop:
+            continue
+        stop = found[0].stop
+        for n, (use, following) in enumerate(zip(found, found[1:], strict=False)):
+            stop = max(stop, use.stop)
+            if use.start > step:
+                break
+            if stop < step < following.start - LEAD and following.start - stop > widest:
+                best, widest = (buffer, n), following.start - stop
+    return best
+
+
+def _split(
+    uses: dict[Buffer, list[_Use]], buffer: Buffer, at: int, insertions: _Insertions
+) -> tuple[int, int]:
+    """Let ``buffer`` leave after use ``at``; return the step it leaves after, and that it is back.
+
+    The part written so far is stored as soon as it is whole, while it may still be read.
+    """
+    before, after = uses[buffer][: at + 1], uses[buffer][at + 1 :]
+    region = _bounding(buffer, before)
+    outside = Buffer(buffer.name, None, region.rows, region.words)
+    store = transfer(isa.Op.STORE, buffer.name, region)
+    store.places["external"] = View.whole(outside)
+    store.writes = (View.whole(outside),)
+    written = max(use.stop for use in before if use.writes)
+    insertions.after.setdefault(written, []).append(Step(store))
+
+    again = Buffer(buffer.name, buffer.space, buffer.rows, buffer.words, beyond=buffer.beyond)
+    load = transfer(isa.Op.LOAD, buffer.name, replace(region, buffer=again))
+    load.places["external"] = View.whole(outside)
+    load.reads = (View.whole(outside),)
+    back = after[0].start - LEAD
+    insertions.before.setdefault(back, []).append(Step(load, fixed=True))
+    for use in after:
+        _rename(use.instruction, buffer, again)
+    uses[buffer] = [*before, _Use(written, written, store, writes=False)]
+    uses[buffer].sort(key=lambda use: use.start)
+    uses[again] = [_Use(back, back, load, writes=True), *after]
+    return max(use.stop for use in before), back
+
+
+def _bounding(buffer: Buffer, uses: Sequence[_Use]) -> View:
+    """Least block that holds all that was written."""
+    views = [v for use in uses for v in use.instruction.writes if v.buffer is buffer]
+    row, word = min(v.row for v in views), min(v.word for v in views)
+    rows = max(v.row + v.rows for v in views) - row
+    words = max(v.word + v.words for v in views) - word
+    return View(buffer, row, rows, word, words)
+
+
+def _rename(instruction: Instruction, old: Buffer, new: Buffer) -> None:
+    def renamed(view: View) -> View:
+        return replace(view, buffer=new) if view.buffer is old else view
+
+    instruction.reads = tuple(renamed(view) for view in instruction.reads)
+    instruction.writes = tuple(renamed(view) for view in instruction.writes)
+    instruction.places = {name: renamed(view) for name, view in instruction.places.items()}
