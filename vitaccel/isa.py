@@ -72,6 +72,7 @@ class Columns(IntEnum):
     ALL = 0
     UNIFORM = 1  # one 8-bit value per multiplier: packed pairs of columns act as one
     POT = 2  # stationary int8, streamed log2 codes
+    PACKED = 3  # two 4-bit values per multiplier; uniform columns
 
 
 class Status(IntEnum):
@@ -148,6 +149,8 @@ FIELDS: Mapping[Op, Fields] = MappingProxyType({
         "source": 2,  # Stationary
         "columns": 2,  # Columns
         "unsigned": 1,  # streamed lanes are uint8
+        "lanes_before": 5,  # ROWS: stationary lanes taken as 0 at the start of the first k-word
+        "lanes_after": 5,  # ROWS: and at the end of the last
     }),
     Op.POST: MappingProxyType({
         "dst": 16,

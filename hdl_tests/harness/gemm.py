@@ -22,6 +22,8 @@ MODES = [
     (Stationary.TRANSPOSED, Columns.UNIFORM),
     (Stationary.ROWS, Columns.POT),
     (Stationary.TRANSPOSED, Columns.POT),
+    (Stationary.ROWS, Columns.PACKED),
+    (Stationary.TRANSPOSED, Columns.PACKED),
 ]
 
 
@@ -40,6 +42,8 @@ class Gemm:
     source: int = Stationary.WEIGHT
     columns: int = Columns.ALL
     unsigned: int = 0
+    lanes_before: int = 0
+    lanes_after: int = 0
 
     def as_bits(self) -> int:
         """Payload of the command stream."""
@@ -48,13 +52,16 @@ class Gemm:
 
 def modes(config: AcceleratorConfig) -> list[tuple[Stationary, Columns]]:
     """Sources and columns that an array can take."""
-    return [mode for mode in MODES if mode[1] != Columns.POT or config.log2_attention]
+    there = {Columns.POT: config.log2_attention, Columns.PACKED: config.packed}
+    return [mode for mode in MODES if there.get(mode[1], True)]
 
 
 def random_gemm(config: AcceleratorConfig, rng: np.random.Generator, **fixed: int) -> Gemm:
     """Any legal command, small counts more often than large ones."""
     source, columns = modes(config)[rng.integers(len(modes(config)))]
+    source = fixed.get("source", source)
     most = config.accumulator_rows
+    lanes = rng.integers(config.rows, size=2) * (source == Stationary.ROWS)
     drawn = {
         "stream": int(rng.integers(2**16)),
         "stream_stride": int(rng.integers(2**16)),
@@ -62,11 +69,13 @@ def random_gemm(config: AcceleratorConfig, rng: np.random.Generator, **fixed: in
         "k_tiles": int(rng.integers(1, 6)),
         "n_tiles": int(rng.integers(1, 4)),
         "stationary": int(rng.integers(2**16)),
-        "stationary_stride": int(rng.integers(2**16 // config.rows)),
+        "stationary_stride": int(rng.integers(2**15 // config.rows)),
         "tile_stride": int(rng.integers(2**16)),
         "source": source,
         "columns": columns,
         "unsigned": int(rng.integers(2)),
+        "lanes_before": int(lanes[0]),
+        "lanes_after": int(lanes[1]),
     }
     return Gemm(**(drawn | fixed))
 
@@ -109,13 +118,34 @@ def _words(
         size = config.weight_tile_words if gemm.columns == Columns.ALL else wide
         at = gemm.stationary + (n_tile * gemm.k_tiles + k_tile) * size + np.arange(size)
         return weights[at % len(weights)].astype(np.int64)
+    groups = _blocks(config, gemm, tile, activations)
+    if gemm.columns == Columns.PACKED:
+        groups = groups[::2] & 15 | (groups[1::2] & 15) << 4
+    return groups.reshape(-1, rows)
+
+
+def _blocks(
+    config: AcceleratorConfig, gemm: Gemm, tile: tuple[int, int], activations: Words
+) -> Ints:
+    """Stationary operand of every group that is filled ``[groups, columns, rows]``."""
+    rows, (n_tile, k_tile) = config.rows, tile
     base = gemm.stationary + n_tile * gemm.tile_stride
-    if gemm.source == Stationary.ROWS:
-        at = base + np.arange(wide) * gemm.stationary_stride + k_tile
-        return activations[at % len(activations)].astype(np.int64)
-    at = base + (k_tile * rows + np.arange(rows)) * gemm.stationary_stride
-    blocks = [activations[(at + j) % len(activations)].T for j in range(wide // rows)]
-    return np.concatenate(blocks).astype(np.int64)
+    groups = {
+        Columns.UNIFORM: config.wide_groups,
+        Columns.POT: config.pot_groups,
+        Columns.PACKED: config.uniform_groups,
+    }
+    group, within = np.mgrid[: groups[Columns(gemm.columns)], :rows]
+    if gemm.source == Stationary.TRANSPOSED:
+        at = base + group + (k_tile * rows + within) * gemm.stationary_stride
+        return activations[at % len(activations)].swapaxes(1, 2).astype(np.int64)
+    at = base + (group * rows + within) * gemm.stationary_stride + k_tile
+    words = activations[at % len(activations)].astype(np.int64)
+    if k_tile == 0:
+        words[..., : gemm.lanes_before] = 0
+    if k_tile == gemm.k_tiles - 1:
+        words[..., rows - gemm.lanes_after :] = 0
+    return words
 
 
 def _pot(config: AcceleratorConfig, words: Ints) -> Ints:
@@ -153,7 +183,7 @@ def _sums(
             continue
         wide = gemm.columns == Columns.UNIFORM
         values = _uniform(config, words[:n_wide], wide)
-        if not wide:
+        if gemm.columns == Columns.ALL:
             values = np.concatenate([values, _pot(config, words[n_wide:])])
         total = total + x @ values.T
     return np.asarray(signed(total, config.accumulator_bits))
@@ -167,6 +197,7 @@ def expected(
     filled = {
         Columns.ALL: slice(0, config.columns),
         Columns.UNIFORM: slice(0, n_uniform),
+        Columns.PACKED: slice(0, n_uniform),
         Columns.POT: slice(n_uniform, config.columns),
     }
     for n_tile in range(gemm.n_tiles):

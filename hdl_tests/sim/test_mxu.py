@@ -200,7 +200,7 @@ def test_accumulators_wrap() -> None:
     assert (bench.sums[0] == 80 * 255 * 127 - (2 << 20)).all()
 
 
-@pytest.mark.parametrize("name", ["4x8-pot", "4x12-mixed", "3x6-log2"])
+@pytest.mark.parametrize("name", ["4x8-pot", "4x8-packed", "4x12-mixed", "3x6-log2"])
 def test_beats_without_gaps(name: str) -> None:
     """Tiles, n-tiles and commands follow each other without a bubble, whatever their source."""
     config = CONFIGS[name]
@@ -232,7 +232,13 @@ def test_time_of_one_command(n_rows: int) -> None:
         {"k_tiles": 0},
         {"n_tiles": 0},
         {"source": 3},
-        {"columns": 3},
+        {"columns": Columns.PACKED, "source": Stationary.ROWS},
+        {"lanes_before": 1},
+        {"lanes_after": 1},
+        {"columns": Columns.UNIFORM, "source": Stationary.TRANSPOSED, "lanes_before": 1},
+        {"columns": Columns.UNIFORM, "source": Stationary.ROWS, "lanes_before": 4},
+        {"columns": Columns.UNIFORM, "source": Stationary.ROWS, "lanes_after": 4},
+        {"columns": Columns.UNIFORM, "source": Stationary.ROWS, "stationary_stride": 2**14},
         {"columns": Columns.POT, "source": Stationary.WEIGHT},
         {"columns": Columns.POT, "source": Stationary.ROWS},
         {"columns": Columns.ALL, "source": Stationary.ROWS},

@@ -23,7 +23,11 @@ def walk_layout(n_loops: int) -> data.StructLayout:
 
 def step_layout(n_loops: int) -> data.StructLayout:
     """One address; ``last[k]``: loop k and all loops inside it are in their last iteration."""
-    return data.StructLayout({"address": ADDRESS_BITS, "last": n_loops})
+    return data.StructLayout({
+        "address": ADDRESS_BITS,
+        "last": n_loops,
+        "ends": n_loops,  # loop k is in its last iteration, whatever those inside it are
+    })
 
 
 class Walk(wiring.Component):
@@ -78,6 +82,7 @@ class Walk(wiring.Component):
             take.eq(self.i.valid & self.i.ready),
             step.eq(self.o.valid & self.o.ready),
             self.o.p.last.eq(Cat(ends[k:].all() for k in range(self.n_loops))),
+            self.o.p.ends.eq(ends),
         ]
         with m.If(take | step):
             m.d.sync += self.o.valid.eq(take | ~final)

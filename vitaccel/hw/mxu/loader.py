@@ -11,6 +11,7 @@ from vitaccel import isa
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.memory.fetch import Fetch
 from vitaccel.hw.mxu.column import physical_columns
+from vitaccel.hw.mxu.pair_reader import PairReader
 from vitaccel.hw.mxu.skew import Skew
 from vitaccel.hw.mxu.tile_walk import TileWalk, target_layout
 from vitaccel.hw.mxu.transposer import Transposer
@@ -46,8 +47,9 @@ class Loader(wiring.Component):
 
     Timing
     ------
-    One word per cycle; two blocks of R words wait here while the shadows are full. A command with
-    another memory than the former one waits for the former's answers.
+    One word per cycle; two blocks of R words wait here while the shadows are full. Words for
+    ``Columns.PACKED`` are asked for in two cycles each. A command that reads another memory than
+    the former one, or pairs of words when that did not, waits for the former's answers.
     """
 
     command: stream.Interface
@@ -77,7 +79,7 @@ class Loader(wiring.Component):
         m.submodules.fetch = fetch = Fetch(self.config, target_layout(self.config), depth)
         link(m, wiring.flipped(self.command), walk.command)
         link(m, walk.o, fetch.i)
-        self._switch(m, fetch)
+        self._switch(m, walk, fetch)
 
         # Send the word that waits if the shadows are free. A block must not be interrupted.
         tag = fetch.o.p.tag
@@ -95,17 +97,23 @@ class Loader(wiring.Component):
         self._send(m, fetch, send)
         return m
 
-    def _switch(self, m: Module, fetch: Fetch) -> None:
-        """Connect the memory that the next word is in, once the other has answered everything."""
-        wanted = fetch.i.p.tag.weights
-        chosen, settled = Signal(), Signal()
+    def _switch(self, m: Module, walk: TileWalk, fetch: Fetch) -> None:
+        """Connect the memory that the next word is in, once all former words have come."""
+        wanted = Cat(walk.o.p.tag.weights, walk.paired)
+        chosen, settled = Signal(2), Signal()
         under_way = Signal(range(fetch.depth + 1))
         asked = fetch.port.request.valid & fetch.port.request.ready
         m.d.comb += settled.eq(chosen == wanted)
         m.d.sync += under_way.eq(under_way + asked - fetch.port.valid)
         with m.If(fetch.i.valid & (under_way == 0)):
             m.d.sync += chosen.eq(wanted)
-        for port, mine in ((self.weights, chosen), (self.stationary, ~chosen)):
+        stationary = self.stationary
+        if self.config.packed:
+            m.submodules.pairs = pairs = PairReader(self.config)
+            wiring.connect(m, pairs.memory, wiring.flipped(stationary))
+            m.d.comb += [pairs.paired.eq(chosen[1]), pairs.distance.eq(walk.distance)]
+            stationary = pairs.port
+        for port, mine in ((self.weights, chosen[0]), (stationary, ~chosen[0])):
             m.d.comb += [
                 port.request.payload.eq(fetch.port.request.payload),
                 port.request.valid.eq(fetch.port.request.valid & settled & mine),
@@ -118,7 +126,7 @@ class Loader(wiring.Component):
                 ]
 
     def _send(self, m: Module, fetch: Fetch, send: Signal) -> None:
-        """Register the word, then skew or transpose it."""
+        """Register the word without lanes of other rows, then skew or transpose it."""
         m.submodules.skew = skew = Skew(word_layout(self.config))
         m.submodules.transposer = transposer = Transposer(self.config)
         tag = fetch.o.p.tag
@@ -136,5 +144,7 @@ class Loader(wiring.Component):
         ]
         m.d.comb += [skew.i.eq(word), transposer.i.eq(word)]
         for row in range(self.config.rows):
+            with m.If((tag.before > row) | (tag.after >= self.config.rows - row)):
+                m.d.sync += word[row].eq(0)
             lane = Mux(transposed[row + 1], transposer.o[row], skew.o[row])
             m.d.comb += self.words[row].eq(lane)

@@ -141,17 +141,24 @@ class Mxu(wiring.Component):
 
     def _legal(self, command: data.View) -> Value:
         weight = command.source == isa.Stationary.WEIGHT
-        transposed = command.source == isa.Stationary.TRANSPOSED
-        k_stride = command.stationary_stride * self.config.rows
+        masked = (command.lanes_before != 0) | (command.lanes_after != 0)
         pot = ~weight if self.config.log2_attention else 0
+        packed = ~weight if self.config.packed else 0
+        span = command.stationary_stride * self.config.rows
+        far = span[STRIDE_BITS:].any()
+        if self.config.packed:  # pairs of blocks are twice as far apart
+            far |= span[STRIDE_BITS - 1] & (command.columns == isa.Columns.PACKED)
         return (
             (command.n_rows != 0)
             & (command.n_rows <= self.config.accumulator_rows)
             & (command.k_tiles != 0)
             & (command.n_tiles != 0)
             & (command.source <= max(isa.Stationary))
-            & (command.columns <= max(isa.Columns))
             & ((command.columns != isa.Columns.ALL) | weight)
             & ((command.columns != isa.Columns.POT) | pot)
-            & ~(transposed & k_stride[STRIDE_BITS:].any())
+            & ((command.columns != isa.Columns.PACKED) | packed)
+            & (weight | ~far)
+            & (~masked | (command.source == isa.Stationary.ROWS))
+            & (command.lanes_before < self.config.rows)
+            & (command.lanes_after < self.config.rows)
         )

@@ -13,7 +13,7 @@ from vitaccel.hw.ports import ADDRESS_BITS, command_layout
 
 __all__ = ["TileWalk", "target_layout"]
 
-N_LOOPS = 4  # n_tile, k_tile, block to transpose, word
+N_LOOPS = 4  # n_tile, k_tile, block of R columns, word
 
 
 def target_layout(config: AcceleratorConfig) -> data.StructLayout:
@@ -23,8 +23,10 @@ def target_layout(config: AcceleratorConfig) -> data.StructLayout:
         "wide": 1,
         "weights": 1,  # read from the weight buffer
         "transposed": 1,
-        "start": 1,  # first word of a block to transpose
+        "start": 1,  # first word of a block of R columns
         "end": 1,  # last word of a tile
+        "before": range(config.rows),  # lanes taken as 0, from lane 0 on
+        "after": range(config.rows),  # from the last lane down
     })
 
 
@@ -42,6 +44,10 @@ class TileWalk(wiring.Component):
         Taken with the last word of the former one.
     o : Out(stream of wanted_layout(target_layout))
         Words in the order of docs/architecture.md, "MXU".
+    paired : Out(1)
+        The word offered is the first of a pair to be merged, see `PairReader`.
+    distance : Out(16)
+        From there to the second one.
 
     Timing
     ------
@@ -51,6 +57,8 @@ class TileWalk(wiring.Component):
 
     command: stream.Interface
     o: stream.Interface
+    paired: Signal
+    distance: Signal
 
     LATENCY = Walk.LATENCY
 
@@ -60,6 +68,8 @@ class TileWalk(wiring.Component):
         super().__init__({
             "command": In(stream.Signature(command_layout(isa.Op.GEMM))),
             "o": Out(stream.Signature(wanted_layout(target_layout(config)))),
+            "paired": Out(1),
+            "distance": Out(16),
         })
 
     def elaborate(self, platform: object) -> Module:
@@ -77,29 +87,31 @@ class TileWalk(wiring.Component):
         ]
         self._locate(m, walk, begins, step)
         self._target(m, walk, begins, step)
+        self._mask(m, walk, begins, step)
+        if self.config.packed:
+            self._pair(m, begins)
         return m
 
     def _describe(self, m: Module, walk: Walk) -> None:
         """Loop nest of the command; for weights only its counts matter."""
-        command, rows = self.command.p, self.config.rows
+        command, config = self.command.p, self.config
         pot = command.columns == isa.Columns.POT
-        weights = command.source == isa.Stationary.WEIGHT
+        packed = (command.columns == isa.Columns.PACKED) & config.packed
         transposed = command.source == isa.Stationary.TRANSPOSED
-        n_words = Mux(pot, self.config.pot_columns, self.n_wide)
-        n_words = Mux(
-            weights & (command.columns == isa.Columns.ALL), self.config.weight_tile_words, n_words
-        )
-        n_blocks = Mux(pot, self.config.pot_groups, self.config.wide_groups)
         stride = command.stationary_stride
+        span = stride * config.rows
+        block = Mux(transposed, 1, span)
+        blocks = Mux(pot, config.pot_groups, config.wide_groups)
+        flat = command.columns == isa.Columns.ALL  # weights of columns of any kind
         m.d.comb += [
             walk.i.p.base.eq(command.stationary),
             walk.i.p.counts[0].eq(command.n_tiles),
             walk.i.p.counts[1].eq(command.k_tiles),
-            walk.i.p.counts[2].eq(Mux(transposed, n_blocks, 1)),
-            walk.i.p.counts[3].eq(Mux(transposed, rows, n_words)),
+            walk.i.p.counts[2].eq(Mux(flat, 1, blocks)),
+            walk.i.p.counts[3].eq(Mux(flat, config.weight_tile_words, config.rows)),
             walk.i.p.strides[0].eq(command.tile_stride),
-            walk.i.p.strides[1].eq(Mux(transposed, stride * rows, 1)),
-            walk.i.p.strides[2].eq(1),
+            walk.i.p.strides[1].eq(Mux(transposed, span, 1)),
+            walk.i.p.strides[2].eq(Mux(packed, block << 1, block)),
             walk.i.p.strides[3].eq(stride),
         ]
 
@@ -129,7 +141,8 @@ class TileWalk(wiring.Component):
         n_columns = physical_columns(self.config)
         base, column = Signal(range(n_columns)), Signal(range(n_columns + 1))
         wide, start = Signal(), Signal()
-        base_next = Mux(self.command.p.columns == isa.Columns.POT, self.n_wide, 0)
+        columns = self.command.p.columns
+        base_next = Mux(columns == isa.Columns.POT, self.n_wide, 0)
         pairs = self.config.pot_bits <= 4  # codes of two columns share a word
         with m.If(step):
             past = column + Mux(pairs & ~wide & (column >= self.n_wide), 2, 1)
@@ -138,7 +151,7 @@ class TileWalk(wiring.Component):
             m.d.sync += [
                 base.eq(base_next),
                 column.eq(base_next),
-                wide.eq(self.command.p.columns != isa.Columns.ALL),
+                wide.eq(columns.matches(isa.Columns.UNIFORM, isa.Columns.POT)),
                 start.eq(1),
             ]
         m.d.comb += [
@@ -147,3 +160,34 @@ class TileWalk(wiring.Component):
             self.o.p.tag.start.eq(start),
             self.o.p.tag.end.eq(walk.o.p.last[2]),
         ]
+
+    def _mask(self, m: Module, walk: Walk, begins: Signal, step: Signal) -> None:
+        """Lanes outside the rows' own channels, in their first and last words."""
+        lanes = range(self.config.rows)
+        before, after = Signal(lanes, reset_less=True), Signal(lanes, reset_less=True)
+        first = Signal()  # k_tile
+        with m.If(step & walk.o.p.last[2]):
+            m.d.sync += first.eq(walk.o.p.last[1])
+        with m.If(begins):
+            m.d.sync += [
+                before.eq(self.command.p.lanes_before),
+                after.eq(self.command.p.lanes_after),
+                first.eq(1),
+            ]
+        m.d.comb += [
+            self.o.p.tag.before.eq(Mux(first, before, 0)),
+            self.o.p.tag.after.eq(Mux(walk.o.p.ends[1], after, 0)),
+        ]
+
+    def _pair(self, m: Module, begins: Signal) -> None:
+        """Find the word of the group beside: next rows, or next channels if transposed."""
+        command = self.command.p
+        transposed = command.source == isa.Stationary.TRANSPOSED
+        paired = Signal()
+        distance = Signal.like(self.distance, reset_less=True)
+        m.d.comb += [self.paired.eq(paired), self.distance.eq(distance)]
+        with m.If(begins):
+            m.d.sync += [
+                paired.eq(command.columns == isa.Columns.PACKED),
+                distance.eq(Mux(transposed, 1, command.stationary_stride * self.config.rows)),
+            ]
