@@ -1,8 +1,9 @@
 """`compile.arrange`: where buffers lie, and until when."""
 
 from vitaccel import isa
-from vitaccel.compile.arrange import _place_activations, _Ring
+from vitaccel.compile.arrange import _Ring
 from vitaccel.compile.instruction import Buffer, Instruction, View
+from vitaccel.compile.place import place_activations
 from vitaccel.config import AcceleratorConfig
 
 CONFIG = AcceleratorConfig(activation_words=64)
@@ -18,7 +19,7 @@ def test_operands_of_a_product_outlive_its_post() -> None:
     gemm = Instruction(isa.Op.GEMM, "product", reads=(View.whole(x),))
     post = Instruction(isa.Op.POST, "product", writes=(View.whole(y),))
     load = Instruction(isa.Op.LOAD, "x", writes=(View.whole(x),))
-    _place_activations([load, gemm, post], CONFIG)
+    place_activations([load, gemm, post], CONFIG)
     assert not View.whole(x).overlaps(View.whole(y))
 
 

@@ -9,6 +9,8 @@ from hdl_tests.harness.emulator import infer
 from hdl_tests.harness.networks import random_qnetwork
 from vitaccel.compile import arrange, compile_network, lower, schedule
 from vitaccel.compile.check import check_schedule
+from vitaccel.compile.compiler import STRATEGIES
+from vitaccel.compile.lower import Strategy
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -36,10 +38,12 @@ def test_every_tensor_matches_golden(name: str) -> None:
 
 
 @pytest.mark.parametrize("keep", [False, True], ids=["lean", "keep"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("name", CASES)
-def test_schedule_is_free_of_races_and_deadlock(name: str, keep: bool) -> None:
+def test_schedule_is_free_of_races_and_deadlock(name: str, strategy: Strategy, keep: bool) -> None:
     config, build = CASES[name]
-    lowering = lower.lower(random_qnetwork(**({"log2": False, "seed": 3} | build)), config, keep)
+    network = random_qnetwork(**({"log2": False, "seed": 3} | build))
+    lowering = lower.lower(network, config, keep, strategy)
     plan = arrange.arrange(lowering, config)
     schedule.schedule(plan.main)
     assert check_schedule(plan.main, config.queue_depth) == []
@@ -47,7 +51,9 @@ def test_schedule_is_free_of_races_and_deadlock(name: str, keep: bool) -> None:
 
 def test_schedule_check_finds_a_missing_wait() -> None:
     config, build = CASES["demo"]
-    plan = arrange.arrange(lower.lower(random_qnetwork(**build), config, False), config)
+    plan = arrange.arrange(
+        lower.lower(random_qnetwork(**build), config, False, STRATEGIES[0]), config
+    )
     schedule.schedule(plan.main)
     victim = next(i for i in plan.main if i.wait)
     victim.wait = 0
@@ -56,7 +62,9 @@ def test_schedule_check_finds_a_missing_wait() -> None:
 
 def test_schedule_check_finds_a_missing_signal() -> None:
     config, build = CASES["demo"]
-    plan = arrange.arrange(lower.lower(random_qnetwork(**build), config, False), config)
+    plan = arrange.arrange(
+        lower.lower(random_qnetwork(**build), config, False, STRATEGIES[0]), config
+    )
     schedule.schedule(plan.main)
     victim = next(i for i in plan.main if i.signal)
     victim.signal = 0

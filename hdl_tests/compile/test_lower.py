@@ -38,9 +38,9 @@ def test_rows_longer_than_the_row_buffer() -> None:
 
 
 def test_activation_memory_too_small() -> None:
-    message = refusal(BASE.replace(activation_words=128))
-    assert message.startswith("activations need ")
-    assert message.endswith("but activation_words is 128; set it to at least 512")
+    assert refusal(BASE.replace(activation_words=128)) == (
+        "activations need 190 words at least, but activation_words is 128; set it to 256"
+    )
 
 
 def test_weight_buffer_too_small() -> None:

@@ -29,10 +29,17 @@ class _Builder:
     """Collects layers and tensors; ``self.x[name]`` is the format of a layer made so far."""
 
     def __init__(
-        self, bits: int, weight_bits: int, pot: float, pot_bits: int, shift: bool, seed: int
+        self,
+        bits: int,
+        weight_bits: int,
+        pot: float,
+        pot_bits: int,
+        shift: bool,
+        kv_bits: int,
+        seed: int,
     ) -> None:
         self.bits, self.weight_bits, self.pot, self.pot_bits = bits, weight_bits, pot, pot_bits
-        self.shift = shift
+        self.shift, self.kv_bits = shift, kv_bits
         self.random = torch.Generator().manual_seed(seed)
         self.layers: list[QLayer] = []
         self.tensors: dict[str, Tensor] = {}
@@ -149,21 +156,10 @@ class _Builder:
 
     def attention(self, name: str, x: str, dim: int, heads: int, log2: bool) -> str:
         n_tokens, width = self.x[x].shape[0], dim
-        wide = QTensor(shape=(n_tokens, 3 * width), bits=self.bits, scale=0.05)
-        qkv = self.linear(f"{name}.qkv", x, wide)
-        part = wide.replace(shape=(n_tokens, width))
+        part = QTensor(shape=(n_tokens, width), bits=self.bits, scale=0.05)
+        held = part.replace(bits=min(self.bits, self.kv_bits))
         q, k, v = (
-            self.add(
-                QSlice(
-                    name=f"{name}.{n}",
-                    out=part,
-                    x=qkv,
-                    axis=1,
-                    start=i * width,
-                    stop=(i + 1) * width,
-                )
-            )
-            for i, n in enumerate("qkv")
+            self.linear(f"{name}.{n}", x, out) for n, out in (("q", part), ("k", held), ("v", held))
         )
         square = (heads, n_tokens, n_tokens)
         scores = QTensor(shape=square, scale=1.5 / (SPREAD * 127))
@@ -207,6 +203,7 @@ def random_qnetwork(
     weight_bits: int = 8,
     pot_bits: int = 4,
     shift: bool = False,
+    kv_bits: int = 8,
     patch: int = 2,
     classes: int = 10,
 ) -> QNetwork:
@@ -224,8 +221,10 @@ def random_qnetwork(
         4-bit log2 probabilities instead of linear ones of ``bits``.
     shift
         Multipliers are powers of two.
+    kv_bits
+        Of K and V, if that is less than ``bits``.
     """
-    b = _Builder(bits, weight_bits, pot, pot_bits, shift, seed)
+    b = _Builder(bits, weight_bits, pot, pot_bits, shift, kv_bits, seed)
     image = QTensor(
         shape=(1, patch, patch * (tokens - 1)),
         bits=bits,

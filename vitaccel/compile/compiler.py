@@ -31,7 +31,7 @@ def compile_network(
     config: AcceleratorConfig,
     *,
     keep: bool = False,
-    timing: MemoryTiming = MemoryTiming(),
+    timing: MemoryTiming | None = None,
 ) -> Program:
     """Map ``network`` onto the accelerator ``config``, in the fastest of several ways.
 
@@ -47,16 +47,20 @@ def compile_network(
     ConfigError
         If a layer cannot be mapped: names the layer, the reason, and what would work.
     """
-    found: dict[Strategy, Program] = {}
+    found: list[Program] = []
     refused: list[ConfigError] = []
     for strategy in STRATEGIES:
         try:
-            found[strategy] = _compile(network, config, keep, strategy)
+            found.append(_compile(network, config, keep, strategy))
         except ConfigError as error:
             refused.append(error)
     if not found:
-        raise refused[0]
-    return min(found.values(), key=lambda program: estimate.estimate(program, config, timing).cycles)
+        raise refused[-1]
+
+    def cycles(program: Program) -> int:
+        return estimate.estimate(program, config, timing or MemoryTiming()).cycles
+
+    return min(found, key=cycles)
 
 
 def _compile(

@@ -14,7 +14,7 @@ class Buffer:
     """A block of one on-chip memory: `rows` rows of `words` words; placed when `address` is set.
 
     In parameter memories a word is a channel word, in table memories a slot. ``beyond`` words after
-    the last one may be read too: whatever they hold counts for nothing, but there must be such words.
+    the last one may be read too: what they hold counts for nothing, but there must be such words.
     """
 
     name: str

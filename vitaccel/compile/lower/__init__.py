@@ -36,9 +36,7 @@ HANDLERS: Mapping[type, Callable[[Lowering, Any], None]] = {
 }
 
 
-def lower(
-    network: QNetwork, config: AcceleratorConfig, keep: bool, strategy: Strategy
-) -> Lowering:
+def lower(network: QNetwork, config: AcceleratorConfig, keep: bool, strategy: Strategy) -> Lowering:
     """Lower every layer; with ``keep`` every computed tensor is stored to external memory too.
 
     Raises

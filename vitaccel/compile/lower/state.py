@@ -1,6 +1,6 @@
 """What lowering knows while it walks the network, and how it emits instructions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -57,7 +57,7 @@ class Lowering:
 
     network: QNetwork
     config: AcceleratorConfig
-    strategy: Strategy = Strategy()
+    strategy: Strategy
     steps: list[Step] = field(default_factory=list)
     payloads: dict[Buffer, np.ndarray] = field(default_factory=dict)
     constants: dict[Instruction, np.ndarray] = field(default_factory=dict)
@@ -146,9 +146,7 @@ class Lowering:
         tile = self.config.rows * self.config.uniform_groups
         buffer = self.buffer(name, n_rows, words)
         buffer.beyond = (-n_rows % tile + 1) * words  # whole tiles are read
-        return tuple(
-            View(buffer, sum(blocks[:n]), rows, 0, words) for n, rows in enumerate(blocks)
-        )
+        return tuple(View(buffer, sum(blocks[:n]), rows, 0, words) for n, rows in enumerate(blocks))
 
     def buffer(self, name: str, n_rows: int, words: int) -> Buffer:
         """Activation memory for ``n_rows``."""
