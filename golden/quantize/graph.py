@@ -61,17 +61,17 @@ def rewrite(network: Network) -> Network:
 
 
 def _cut(network: Network) -> Network:
-    known, params, layers = by_name(network), dict(network.params), []
+    users, params, layers = users_of(network), dict(network.params), []
     for layer in network.layers:
-        whole = known[layer.x] if isinstance(layer, Slice) and layer.axis == 1 else None
-        if isinstance(layer, Slice) and isinstance(whole, Linear):
-            for part in ("weight", "bias"):
-                params[f"{layer.name}.{part}"] = params[f"{whole.name}.{part}"][
-                    layer.start : layer.stop
-                ]
-            layers.append(Linear(layer.name, layer.shape, whole.x))
-        else:
-            layers.append(layer)
+        parts = [u for u in users[layer.name] if isinstance(u, Slice) and u.axis == 1]
+        for part in parts if isinstance(layer, Linear) else ():
+            layers.append(Linear(part.name, part.shape, layer.operands[0]))
+            for name in ("weight", "bias"):
+                whole = params[f"{layer.name}.{name}"]
+                params[f"{part.name}.{name}"] = whole[part.start : part.stop]
+        layers.append(layer)
+    made = {layer.name for layer in layers if isinstance(layer, Linear)}
+    layers = [y for y in layers if not (isinstance(y, Slice) and y.name in made)]
     return _live(replace(network, layers=tuple(layers), params=params))
 
 

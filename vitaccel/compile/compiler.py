@@ -1,6 +1,7 @@
 """QNetwork and configuration to program."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from vitaccel.hw.axi.axi_memory import MemoryTiming
 __all__ = ["compile_network", "layer_macs"]
 
 ALIGN = 64
-STRATEGIES = (Strategy(), Strategy(heads_apart=True), Strategy(heads_apart=True, rows_apart=True))
+STRATEGIES = tuple(Strategy(*apart) for apart in product((False, True), repeat=2))
 
 
 def compile_network(

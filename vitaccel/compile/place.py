@@ -30,6 +30,7 @@ def place_activations(main: Sequence[Instruction], config: AcceleratorConfig) ->
     orders = (
         sorted(span, key=lambda buffer: span[buffer][0]),
         sorted(span, key=lambda buffer: -buffer.size),
+        sorted(span, key=lambda buffer: span[buffer][0] - span[buffer][1]),
     )
     peak = 0
     for rest in (64, 16, 4, 0):

@@ -12,7 +12,8 @@ from vitaccel.compile.lower.state import Step, transfer
 
 __all__ = ["spill"]
 
-LEAD = 8  # steps before a use at which what was spilled is loaded again: four products
+EARLY = 4  # steps before its first use that an input is loaded
+LEAD = 8  # steps before a use at which what was spilled is loaded again, if there is room for it
 
 
 @dataclass
@@ -63,8 +64,13 @@ def spill(steps: Sequence[Step], words: int) -> list[Step]:
             hopeless[fullest] = True
             continue
         buffer, at = gap
-        first, back = _split(uses, buffer, at, insertions)
-        alive[first + 1 : back] -= buffer.size
+        last, use = max(u.stop for u in uses[buffer][: at + 1]), uses[buffer][at + 1].start
+        alive[last + 1 : use] -= buffer.size
+        back = use
+        while use - back < LEAD and back > last + 1 and alive[back - 1] + buffer.size <= words:
+            back -= 1
+        alive[back:use] += buffer.size
+        _split(uses, buffer, at, back, insertions)
 
 
 def _uses(steps: Sequence[Step]) -> dict[Buffer, list[_Use]]:
@@ -84,6 +90,14 @@ def _uses(steps: Sequence[Step]) -> dict[Buffer, list[_Use]]:
         elif instruction.op == isa.Op.POST:
             for use in under_way.popleft():
                 use.stop = n
+    movable = {id(step.instruction) for step in steps if not step.fixed}
+    for made in found.values():
+        loads = [
+            u for u in made if u.instruction.op == isa.Op.LOAD and id(u.instruction) in movable
+        ]
+        if loads and len(loads) < len(made):
+            for use in loads:
+                use.start = use.stop = max(use.start, made[len(loads)].start - EARLY)
     return found
 
 
@@ -98,15 +112,15 @@ def _widest_gap(uses: dict[Buffer, list[_Use]], step: int) -> tuple[Buffer, int]
             stop = max(stop, use.stop)
             if use.start > step:
                 break
-            if stop < step < following.start - LEAD and following.start - stop > widest:
+            if stop < step < following.start and following.start - stop > widest:
                 best, widest = (buffer, n), following.start - stop
     return best
 
 
 def _split(
-    uses: dict[Buffer, list[_Use]], buffer: Buffer, at: int, insertions: _Insertions
-) -> tuple[int, int]:
-    """Let ``buffer`` leave after use ``at``; return the step it leaves after, and that it is back.
+    uses: dict[Buffer, list[_Use]], buffer: Buffer, at: int, back: int, insertions: _Insertions
+) -> None:
+    """Let ``buffer`` leave after use ``at`` and come back before step ``back``.
 
     The part written so far is stored as soon as it is whole, while it may still be read.
     """
@@ -123,14 +137,12 @@ def _split(
     load = transfer(isa.Op.LOAD, buffer.name, replace(region, buffer=again))
     load.places["external"] = View.whole(outside)
     load.reads = (View.whole(outside),)
-    back = after[0].start - LEAD
     insertions.before.setdefault(back, []).append(Step(load, fixed=True))
     for use in after:
         _rename(use.instruction, buffer, again)
     uses[buffer] = [*before, _Use(written, written, store, writes=False)]
     uses[buffer].sort(key=lambda use: use.start)
     uses[again] = [_Use(back, back, load, writes=True), *after]
-    return max(use.stop for use in before), back
 
 
 def _bounding(buffer: Buffer, uses: Sequence[_Use]) -> View:

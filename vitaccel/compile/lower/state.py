@@ -7,7 +7,16 @@ from typing import NamedTuple
 import numpy as np
 
 from golden.execute import operands
-from golden.qnetwork import QConcat, QLayer, QMatMul, QNetwork, QSlice, QTensor
+from golden.qnetwork import (
+    QConcat,
+    QConstant,
+    QLayer,
+    QLinear,
+    QMatMul,
+    QNetwork,
+    QSlice,
+    QTensor,
+)
 from vitaccel import isa
 from vitaccel.compile.instruction import Buffer, Instruction, View
 from vitaccel.compile.layout import channel_layouts
@@ -81,6 +90,11 @@ class Lowering:
                 for part in layer.parts:
                     self.home[part] = (layer.name, row)
                     row += self.layers[part].out.shape[0]
+        for layer in self.network.layers:  # a constant waits where the sum with it will be
+            if isinstance(layer, QLinear) and layer.name in self.home and layer.residual:
+                constant = self.layers[layer.residual]
+                if isinstance(constant, QConstant) and self.users[constant.name] == [layer]:
+                    self.home[constant.name] = self.home[layer.name]
 
     def _origin(self, name: str) -> str:
         """Tensor that ``name`` is a part of."""
