@@ -82,7 +82,9 @@ class AcceleratorConfig(Config):
     accumulator_bits: Annotated[int, _int(20, 32, "bits of an accumulator")] = 32
 
     # Memories, in words.
-    activation_words: Annotated[int, _int(64, 65536, "activation memory, a power of two")] = 4096
+    activation_words: Annotated[
+        int, _int(64, 65536, "activation memory, a multiple of its banks")
+    ] = 4096
     activation_banks: Annotated[int, _int(1, 16, "its interleaved banks, a power of two")] = 4
     weight_words: Annotated[int, _int(64, 65536, "weight buffer, a power of two")] = 2048
     post_words: Annotated[int, _int(4, 4096, "channel words of requantisation parameters")] = 128
@@ -106,10 +108,15 @@ class AcceleratorConfig(Config):
             )
         if self.log2_attention and not self.pot_columns:
             raise ValueError("log2_attention needs pot_columns; set pot_columns to at least rows")
-        for name in ("accumulator_rows", "activation_words", "activation_banks", "weight_words"):
+        for name in ("accumulator_rows", "activation_banks", "weight_words"):
             value = getattr(self, name)
             if value & (value - 1):
                 raise ValueError(f"{name} must be a power of two, not {value}")
+        if self.activation_words % self.activation_banks:
+            raise ValueError(
+                f"activation_words must be a multiple of activation_banks "
+                f"({self.activation_banks}), not {self.activation_words}"
+            )
         return self
 
     @property

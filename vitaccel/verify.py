@@ -169,8 +169,7 @@ def _compare(
             out = formats[region.tensor]
             memory = bytes(region.address) + raw
             got = region.read(memory, out.signed)
-            expected = want[region.tensor][image].numpy().astype(np.int64)
-            expected = expected[region.head] if expected.ndim == 3 else expected
+            expected = region.of(want[region.tensor][image].numpy().astype(np.int64))
             verdict.tensors_compared += 1
             wrong = np.argwhere(got != expected)
             if len(wrong):

@@ -39,7 +39,7 @@ def test_rows_longer_than_the_row_buffer() -> None:
 
 def test_activation_memory_too_small() -> None:
     assert refusal(BASE.replace(activation_words=128)) == (
-        "activations need 190 words at least, but activation_words is 128; set it to 256"
+        "activations need 180 words at least, but activation_words is 128; set it to 192"
     )
 
 

@@ -35,7 +35,10 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
         "log2_attention needs pot_columns; set pot_columns to at least rows",
     ),
     ({"accumulator_rows": 48}, "accumulator_rows must be a power of two, not 48"),
-    ({"activation_words": 1000}, "activation_words must be a power of two, not 1000"),
+    (
+        {"activation_words": 1002},
+        "activation_words must be a multiple of activation_banks (4), not 1002",
+    ),
     ({"activation_banks": 3}, "activation_banks must be a power of two, not 3"),
     ({"weight_words": 65}, "weight_words must be a power of two, not 65"),
     (

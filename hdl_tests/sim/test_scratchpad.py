@@ -12,7 +12,8 @@ from vitaccel.hw.memory.bank_arbiter import BankArbiter
 from vitaccel.hw.memory.scratchpad import Scratchpad
 from vitaccel.hw.streams.skid import Skid
 
-TINY = PRESETS["tiny"].replace(activation_words=64)
+WORDS = 80  # no power of two
+TINY = PRESETS["tiny"].replace(activation_words=WORDS)
 
 
 class Bench:
@@ -106,7 +107,7 @@ class Bench:
 @pytest.mark.parametrize("seed", range(3))
 def test_random_traffic(seed: int, banks: int, pause: float) -> None:
     config = TINY.replace(activation_banks=banks)
-    Bench(config, readers=4, writers=3, seed=seed, reach=64).run(100, 100, pause)
+    Bench(config, readers=4, writers=3, seed=seed, reach=WORDS).run(100, 100, pause)
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -169,14 +170,14 @@ def test_first_reader_loses_at_most_one_cycle_in_patience() -> None:
     assert cycles[2][0] <= Scratchpad.LATENCY + 2 * BankArbiter.PATIENCE
 
 
-@pytest.mark.parametrize("address", [64, 65, 1 << 19, (1 << 20) - 1])
+@pytest.mark.parametrize("address", [WORDS, WORDS + 1, 127, 1 << 19, (1 << 20) - 1])
 def test_beyond_the_memory(address: int) -> None:
     dut = Scratchpad(TINY, 2, 2)
     seen = []
 
     async def drive(ctx: TestbenchContext) -> None:
         writer = dut.writers[1]
-        for target in (address % 64, address):  # the second must not land on the first
+        for target in (address % WORDS, address):  # the second must not land on the first
             lanes = [target % 7 + 1] * TINY.rows
             ctx.set(writer.payload, {"address": target, "data": lanes})
             ctx.set(writer.valid, 1)
@@ -186,7 +187,7 @@ def test_beyond_the_memory(address: int) -> None:
         assert ctx.get(dut.writer_fault) == 0b10
         assert ctx.get(dut.reader_fault) == 0
         port = dut.readers[0].request
-        for target in (address % 64, address):
+        for target in (address % WORDS, address):
             ctx.set(port.payload, target)
             ctx.set(port.valid, 1)
             await ctx.tick()
@@ -201,7 +202,7 @@ def test_beyond_the_memory(address: int) -> None:
     sim.add_clock(CLOCK_PERIOD)
     sim.add_testbench(drive)
     sim.run()
-    assert seen == [[address % 64 % 7 + 1] * TINY.rows, [0] * TINY.rows]
+    assert seen == [[address % WORDS % 7 + 1] * TINY.rows, [0] * TINY.rows]
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.5], ids=["free", "paused"])

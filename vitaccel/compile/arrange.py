@@ -92,7 +92,7 @@ def arrange(lowering: Lowering, config: AcceleratorConfig) -> Arrangement:
     else:
         raise ConfigError(
             f"activations need {least} words at least, but activation_words is "
-            f"{config.activation_words}; set it to {_power_of_two(least)}"
+            f"{config.activation_words}; set it to {-(-least // 64) * 64}"
         )
     halt = Instruction(isa.Op.HALT, "")
     if result.setup:

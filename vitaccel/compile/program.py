@@ -27,7 +27,7 @@ class Routine:
 
 @dataclass(frozen=True)
 class Region:
-    """A tensor ``[rows, channels]`` (or one head) in external memory.
+    """A tensor ``[rows, channels]``, one head or some channels of it, in external memory.
 
     Row r begins at ``address + r * stride``; lane i of a row holds channel ``channels[i]``, -1 is
     padding.
@@ -49,16 +49,18 @@ class Region:
             memory[at : at + len(channels)] = lane.tobytes()
 
     def read(self, memory: bytes, signed: bool) -> np.ndarray:
-        """Integers int64 ``[rows, channels]`` from ``memory``."""
+        """Integers int64 ``[rows, channels]`` from ``memory``, its channels in ascending order."""
         channels = np.array(self.channels)
-        out = np.zeros((self.n_rows, channels.max() + 1), dtype=np.int64)
-        for row in range(self.n_rows):
-            at = self.address + row * self.stride
-            raw = np.frombuffer(
-                memory[at : at + len(channels)], dtype=np.int8 if signed else np.uint8
-            )
-            out[row, channels[channels >= 0]] = raw[channels >= 0]
-        return out
+        lanes = np.argsort(channels, kind="stable")[np.count_nonzero(channels < 0) :]
+        at = self.address + np.arange(self.n_rows)[:, None] * self.stride + lanes
+        raw = np.frombuffer(memory, dtype=np.int8 if signed else np.uint8)
+        return raw[at].astype(np.int64)
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """What `read` should give if ``values`` is the whole tensor."""
+        if values.ndim == 3:
+            return values[self.head]
+        return values[:, sorted(channel for channel in self.channels if channel >= 0)]
 
 
 class Decoded(NamedTuple):

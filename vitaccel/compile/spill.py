@@ -8,7 +8,7 @@ import numpy as np
 
 from vitaccel import isa
 from vitaccel.compile.instruction import Buffer, Instruction, View
-from vitaccel.compile.lower.state import Step, transfer
+from vitaccel.compile.lower.state import Step, detour
 
 __all__ = ["spill"]
 
@@ -126,17 +126,11 @@ def _split(
     """
     before, after = uses[buffer][: at + 1], uses[buffer][at + 1 :]
     region = _bounding(buffer, before)
-    outside = Buffer(buffer.name, None, region.rows, region.words)
-    store = transfer(isa.Op.STORE, buffer.name, region)
-    store.places["external"] = View.whole(outside)
-    store.writes = (View.whole(outside),)
+    again = Buffer(buffer.name, buffer.space, buffer.rows, buffer.words, beyond=buffer.beyond)
+    store, load = detour(region, replace(region, buffer=again))
     written = max(use.stop for use in before if use.writes)
     insertions.after.setdefault(written, []).append(Step(store))
 
-    again = Buffer(buffer.name, buffer.space, buffer.rows, buffer.words, beyond=buffer.beyond)
-    load = transfer(isa.Op.LOAD, buffer.name, replace(region, buffer=again))
-    load.places["external"] = View.whole(outside)
-    load.reads = (View.whole(outside),)
     insertions.before.setdefault(back, []).append(Step(load, fixed=True))
     for use in after:
         _rename(use.instruction, buffer, again)

@@ -62,9 +62,10 @@ def _store(low: Lowering, layer: QLayer, wave: str | None) -> None:
     """Store a tensor as soon as it is whole."""
     slots: Mapping[int, float | None] = {0: None}
     if wave == "attention":
-        by_head = head_slots(low, layer)
-        several = len(low.stored[layer.name]) > 1  # heads are tensors of their own
-        slots = by_head if several else {0: max(by_head.values())}
+        by_head, n = head_slots(low, layer), len(low.stored[layer.name])
+        slots = {part: by_head[part * len(by_head) // n] for part in range(n)}
+        if n == 1:
+            slots = {0: max(by_head.values())}
     elif wave == "rows":
         slots = {0: block_slot(low, layer, len(low.stored[layer.name][0].pieces) - 1)}
     low.store(layer, slots)

@@ -1,6 +1,8 @@
 """Products of two activations, head by head: Q·Kᵀ and P·V."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import numpy as np
 
@@ -8,13 +10,15 @@ from golden.qnetwork import QLayer, QMatMul
 from vitaccel import isa
 from vitaccel.compile import pack
 from vitaccel.compile.instruction import View
-from vitaccel.compile.layout import head_words, plain_layout
-from vitaccel.compile.lower.state import Lowering, Post, Step
+from vitaccel.compile.layout import HeadWords, head_words, plain_layout
+from vitaccel.compile.lower.state import Lowering, Post, Step, detour
 from vitaccel.compile.lower.waves import head_slots
 from vitaccel.compile.pieces import Stored, aligned
 from vitaccel.errors import ConfigError
 
 __all__ = ["matmul", "need_log2"]
+
+AFTER = 0.01  # behind the slot of a head
 
 
 @dataclass(frozen=True)
@@ -80,16 +84,15 @@ def _post(low: Lowering, layer: QMatMul, n_words: int, columns: _Columns) -> Pos
 
 
 def _scores(low: Lowering, layer: QMatMul) -> None:
-    (q,), (k,) = low.stored[layer.a], low.stored[layer.b]
     rows, (heads, n_queries, n_keys) = low.config.rows, layer.out.shape
     columns, slots = _columns(low, layer, log2=False), head_slots(low, layer)
     n_words, span = -(-n_keys // rows), len(columns.groups) * rows
     post = _post(low, layer, n_words, columns)
     low.stored[layer.name] = []
     for head in range(heads):
+        (q, at), (k, _) = (_part(low, name, head, heads) for name in (layer.a, layer.b))
         pieces = low.rows(layer.name, n_queries, n_words)
         low.stored[layer.name].append(Stored(pieces, plain_layout(n_keys, rows)))
-        at = head_words(low.layers[layer.b].out.shape[1], heads, head, rows)
         keys = _words(k.whole, at.first, at.words)
         fields = {
             "k_tiles": at.words,
@@ -98,30 +101,32 @@ def _scores(low: Lowering, layer: QMatMul) -> None:
             "columns": int(columns.columns),
             "stationary_stride": keys.buffer.words,
             "tile_stride": span * keys.buffer.words,
+            "lanes_before": at.lanes_before,
+            "lanes_after": at.lanes_after,
         }
-        masks = {"lanes_before": at.lanes_before, "lanes_after": at.lanes_after}
-        fields |= {name: lanes for name, lanes in masks.items() if lanes}
         for stream, target in aligned(q.pieces, pieces):
             part = _words(stream, at.first, at.words)
             _emit(low, layer, fields, post, (part, keys, target), slots[head])
 
 
+def _part(low: Lowering, name: str, head: int, heads: int) -> tuple[Stored, HeadWords]:
+    """Part of Q, K or V that holds a head, and where in its rows."""
+    parts = low.stored[name]
+    held = heads // len(parts)
+    width = low.layers[name].out.shape[1] // len(parts)
+    return parts[head // held], head_words(width, held, head % held, low.config.rows)
+
+
 def _context(low: Lowering, layer: QMatMul) -> None:
-    (v,) = low.stored[layer.b]
     log2 = low.layers[layer.a].out.format == "log2"
     need_log2(low, layer, log2)
     columns, slots = _columns(low, layer, log2), head_slots(low, layer)
-    places = [
-        head_words(layer.out.shape[1], layer.heads, head, low.config.rows)
-        for head in range(layer.heads)
-    ]
-    post = _post(low, layer, max(at.words for at in places), columns)
-    out = low.new(layer.name, layer.out)
-    low.stored[layer.name] = [Stored(out, low.layouts[layer.name])]
-    word = 0
-    for head, (p, at) in enumerate(zip(low.stored[layer.a], places, strict=True)):
+    places = [_part(low, layer.b, head, layer.heads) for head in range(layer.heads)]
+    post = _post(low, layer, max(at.words for _, at in places), columns)
+    results = _results(low, layer, [at.words for _, at in places], slots)
+    for head, (p, (v, at)) in enumerate(zip(low.stored[layer.a], places, strict=True)):
         values = _words(v.whole, at.first, at.words)
-        for stream, target in aligned(p.pieces, out):
+        for stream, target in aligned(p.pieces, results[head]):
             fields = {
                 "k_tiles": stream.words,
                 "n_tiles": -(-at.words // len(columns.groups)),
@@ -130,9 +135,40 @@ def _context(low: Lowering, layer: QMatMul) -> None:
                 "stationary_stride": values.buffer.words,
                 "tile_stride": len(columns.groups),
             }
-            part = _words(target, word, at.words)
-            _emit(low, layer, fields, post, (stream, values, part), slots[head])
-        word += at.words
+            _emit(low, layer, fields, post, (stream, values, target), slots[head])
+
+
+def _results(
+    low: Lowering, layer: QMatMul, words: Sequence[int], slots: Mapping[int, float]
+) -> list[tuple[View, ...]]:
+    """Where the product of each head goes.
+
+    All lie side by side in the rows of one tensor. If Q, K and V are made in parts, the products
+    of all parts but the last wait for that outside: its memory is free only once the last Q is.
+    """
+    n_rows, n_parts = layer.out.shape[0], len(low.stored[layer.b])
+    held = layer.heads // n_parts
+    out = low.new(layer.name, layer.out)
+    low.stored[layer.name] = [Stored(out, low.layouts[layer.name])]
+    starts = [0, *accumulate(words)]
+    results = []
+    for part in range(n_parts):
+        heads = range(part * held, (part + 1) * held)
+        first, stop = starts[heads[0]], starts[heads[-1] + 1]
+        pieces = tuple(_words(piece, first, stop - first) for piece in out)
+        if part < n_parts - 1:
+            made = low.rows(layer.name, n_rows, stop - first)
+            leave, back = slots[heads[-1]] + AFTER, slots[layer.heads - held]
+            for source, target in zip(made, pieces, strict=True):
+                store, load = detour(source, target)
+                low.emit(Step(store), leave)
+                low.emit(Step(load, fixed=True), back)
+            pieces = made
+        results += [
+            tuple(_words(piece, starts[head] - first, words[head]) for piece in pieces)
+            for head in heads
+        ]
+    return results
 
 
 def need_log2(low: Lowering, layer: QLayer, log2: bool) -> None:

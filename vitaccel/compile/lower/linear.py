@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -11,9 +11,8 @@ from golden.qnetwork import QLinear, QPatches
 from vitaccel import isa
 from vitaccel.compile import pack
 from vitaccel.compile.instruction import Buffer, View
-from vitaccel.compile.layout import head_words
 from vitaccel.compile.lower.state import Lowering, Post, Step
-from vitaccel.compile.lower.waves import block_slot, feeds_attention, head_slots, wave_of
+from vitaccel.compile.lower.waves import block_slot, feeds_attention, head_slots, n_parts, wave_of
 from vitaccel.compile.pieces import Stored, aligned
 
 __all__ = ["linear"]
@@ -23,10 +22,11 @@ Blocks = Sequence[tuple[View, ...]]  # of rows: input, output, residual if there
 
 
 class _Chunk(NamedTuple):
-    """Tiles of weights that are loaded together, and the head they belong to."""
+    """Tiles of weights that are loaded together, and the part of the result that they make."""
 
     first: int
     stop: int
+    part: int
     slot: float | None
 
 
@@ -43,21 +43,20 @@ def linear(low: Lowering, layer: QLinear) -> None:
     (x,) = low.stored[layer.x]
     channels = low.layouts[layer.name]
     packed, planes = _pack(low, layer, x.channels, channels)
-    out = low.new(layer.name, layer.out, layer.residual)
-    low.stored[layer.name] = [Stored(out, channels)]
+    low.stored[layer.name] = parts = _room(low, layer, channels)
     residual = () if layer.residual is None else (low.stored[layer.residual][0].pieces,)
-    blocks = list(aligned(x.pieces, out, *residual))
+    blocks = [list(aligned(x.pieces, part.pieces, *residual)) for part in parts]
 
     n_tiles, k_tiles, words, rows = packed.tiles.shape
     most = max(1, low.config.weight_words // PARTS // (k_tiles * words))
     fields, table = _post_fields(low, layer, packed), _table(low, layer)
     loaded, weights, post = None, None, None
-    for chunk, (stream, result, *rest), slot in _meetings(
-        low, layer, list(_chunks(low, layer, n_tiles, packed.tile_words, most)), blocks
-    ):
+    chunks = list(_chunks(low, layer, parts, packed, most))
+    for chunk, (stream, result, *rest), slot in _meetings(low, layer, chunks, blocks):
         tiles = packed.tiles[chunk.first : chunk.stop]
         word = chunk.first * packed.tile_words
-        span = min(len(tiles) * packed.tile_words, result.words - word)
+        before = word - chunk.part * result.words  # in its part
+        span = min(len(tiles) * packed.tile_words, result.words - before)
         if weights is None or post is None or chunk != loaded:
             loaded = chunk
             weights = low.parameter(isa.Space.WEIGHT, layer.name, tiles.reshape(-1, rows))
@@ -69,29 +68,40 @@ def linear(low: Lowering, layer: QLinear) -> None:
         gemm.reads += (View.whole(weights),)
         low.emit(Step(gemm, (weights,)), slot)
         target, *added = (
-            replace(view, word=view.word + word, words=span) for view in (result, *rest)
+            replace(view, word=view.word + before, words=span) for view in (result, *rest)
         )
         low.emit_post(layer, replace(post, residual=added[0] if added else None), target, slot)
 
 
+def _room(low: Lowering, layer: QLinear, channels: np.ndarray) -> list[Stored]:
+    """One tensor, or parts of Q, K or V that stand for themselves."""
+    if not feeds_attention(low, layer):
+        return [Stored(low.new(layer.name, layer.out, layer.residual), channels)]
+    n_rows, rows = layer.out.shape[0], low.config.rows
+    return [
+        Stored(low.rows(layer.name, n_rows, len(part) // rows), part)
+        for part in np.split(channels, n_parts(low, layer))
+    ]
+
+
 def _chunks(
-    low: Lowering, layer: QLinear, n_tiles: int, tile_words: int, most: int
+    low: Lowering, layer: QLinear, parts: Sequence[Stored], packed: pack.Packed, most: int
 ) -> Iterator[_Chunk]:
-    """Tiles of a whole layer, or of head after head; equal ones: a short one hides little."""
-    ends: list[tuple[int, float | None]] = [(n_tiles, None)]
-    if feeds_attention(low, layer):
-        slots, width = head_slots(low, layer), layer.out.shape[1]
-        heads = [head_words(width, len(slots), h, low.config.rows) for h in slots]
-        ends = [(-(-(at.first + at.words) // tile_words), slots[h]) for h, at in enumerate(heads)]
-    for (start, _), (stop, slot) in pairwise([(0, None), *ends]):
-        if stop > start:
-            step = -(-(stop - start) // -(-(stop - start) // most))
-            for first in range(start, stop, step):
-                yield _Chunk(first, min(first + step, stop), slot)
+    """Tiles of part after part; equal ones: a short one hides little loading."""
+    slots: Sequence[float | None] = [None]
+    if len(parts) > 1:
+        by_head = head_slots(low, layer)
+        slots = [by_head[part * len(by_head) // len(parts)] for part in range(len(parts))]
+    ends = [0, *accumulate(len(part.channels) // low.config.rows for part in parts)]
+    tiles = [-(-end // packed.tile_words) for end in ends]
+    for part, (start, stop) in enumerate(pairwise(tiles)):
+        step = -(-(stop - start) // -(-(stop - start) // most))
+        for first in range(start, stop, step):
+            yield _Chunk(first, min(first + step, stop), part, slots[part])
 
 
 def _meetings(
-    low: Lowering, layer: QLinear, chunks: Sequence[_Chunk], blocks: Blocks
+    low: Lowering, layer: QLinear, chunks: Sequence[_Chunk], blocks: Sequence[Blocks]
 ) -> Iterator[_Meeting]:
     """Chunks of weights and blocks of rows in the order in which they meet.
 
@@ -102,9 +112,10 @@ def _meetings(
     """
     patches = isinstance(low.layers[layer.x], QPatches)
     if not patches and wave_of(low, layer) != "rows":
-        yield from (_Meeting(chunk, block, chunk.slot) for chunk in chunks for block in blocks)
+        for chunk in chunks:
+            yield from (_Meeting(chunk, block, chunk.slot) for block in blocks[chunk.part])
         return
-    for n, block in enumerate(blocks):
+    for n, block in enumerate(blocks[0]):
         slot = block_slot(low, layer, n)
         order = reversed(chunks) if n % 2 and patches else chunks
         yield from (_Meeting(chunk, block, slot) for chunk in order)

@@ -24,7 +24,7 @@ from vitaccel.compile.pieces import Stored, cut, even_blocks
 from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
 
-__all__ = ["Lowering", "Post", "Step", "Strategy"]
+__all__ = ["Lowering", "Post", "Step", "Strategy", "detour", "transfer"]
 
 
 class Strategy(NamedTuple):
@@ -224,3 +224,14 @@ def transfer(op: isa.Op, name: str, view: View) -> Instruction:
     else:
         made.reads = (view,)
     return made
+
+
+def detour(source: View, target: View) -> tuple[Instruction, Instruction]:
+    """STORE of ``source`` and LOAD of the same into ``target``, by way of external memory."""
+    name = source.buffer.name
+    outside = View.whole(Buffer(name, None, source.rows, source.words))
+    store, load = transfer(isa.Op.STORE, name, source), transfer(isa.Op.LOAD, name, target)
+    for instruction in (store, load):
+        instruction.places["external"] = outside
+    store.writes, load.reads = (outside,), (outside,)
+    return store, load

@@ -1,11 +1,12 @@
 """Which layers are interleaved with one another, and in which order."""
 
+import math
 from collections.abc import Mapping
 
 from golden.qnetwork import QLayer, QLinear, QMatMul, QPatches, QSoftmax
 from vitaccel.compile.lower.state import Lowering
 
-__all__ = ["block_slot", "head_slots", "wave_of"]
+__all__ = ["block_slot", "feeds_attention", "head_slots", "n_parts", "wave_of"]
 
 QKV, SCORES, SOFTMAX, CONTEXT = -0.6, 0.0, 0.5, 1.75  # slots relative to the head's number
 
@@ -17,15 +18,38 @@ def wave_of(low: Lowering, layer: QLayer) -> str | None:
     return "rows" if low.strategy.rows_apart and _of_mlp(low, layer) else None
 
 
+def n_parts(low: Lowering, layer: QLayer) -> int:
+    """Parts of Q, K and V that are made one after the other.
+
+    A part is the fewest heads whose channels fill whole tiles.
+    """
+    if not low.strategy.heads_apart:
+        return 1
+    product, config = _product(low, layer), low.config
+    width, heads = low.layers[product.b].out.shape[1], product.heads
+    tile = math.lcm(config.groups, config.wide_groups) * config.rows
+    for held in range(1, heads + 1):
+        if heads % held == 0 and held * width // heads % tile == 0:
+            return heads // held
+    return 1
+
+
 def feeds_attention(low: Lowering, layer: QLayer) -> bool:
-    """Whether a Linear makes Q, K or V, and is to make them head by head."""
+    """Whether a Linear makes Q, K or V, and is to make them part by part."""
     users = low.users[layer.name]
     return (
-        low.strategy.heads_apart
-        and isinstance(layer, QLinear)
+        isinstance(layer, QLinear)
         and bool(users)
         and all(isinstance(user, QMatMul) for user in users)
+        and n_parts(low, layer) > 1
     )
+
+
+def _product(low: Lowering, layer: QLayer) -> QMatMul:
+    """A product of the attention that ``layer`` belongs to."""
+    product = layer if isinstance(layer, QMatMul) else low.users[layer.name][0]
+    assert isinstance(product, QMatMul)
+    return product
 
 
 def _of_mlp(low: Lowering, layer: QLayer) -> bool:
@@ -49,8 +73,7 @@ def head_slots(low: Lowering, layer: QLayer) -> Mapping[int, float]:
     heads come one after the other; otherwise it hides behind the products of the next head:
     QK0 QK1 S0 PV0 QK2 S1 PV1 …
     """
-    product = layer if isinstance(layer, QMatMul) else low.users[layer.name][0]
-    assert isinstance(product, QMatMul)
+    product = _product(low, layer)
     if isinstance(layer, QLinear):
         shift = QKV
     elif isinstance(layer, QSoftmax):

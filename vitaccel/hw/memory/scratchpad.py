@@ -7,7 +7,7 @@ from typing import Any
 from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
+from amaranth.utils import ceil_log2, exact_log2
 
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.memory.bank_arbiter import BankArbiter
@@ -82,13 +82,13 @@ class Scratchpad(wiring.Component):
     def _place(self, m: Module, name: str, address: Value) -> data.View:
         """Address taken apart."""
         bank_bits = exact_log2(self.config.activation_banks)
-        bits = exact_log2(self.config.activation_words)
+        bits = ceil_log2(self.config.activation_words)
         layout = data.StructLayout({"bank": bank_bits, "row": bits - bank_bits, "beyond": 1})
         place = Signal(layout, name=name)
         m.d.comb += [
             place.bank.eq(address[:bank_bits]),
             place.row.eq(address[bank_bits:bits]),
-            place.beyond.eq(address[bits:].any()),
+            place.beyond.eq(address >= self.config.activation_words),
         ]
         return place
 
