@@ -20,6 +20,10 @@ def isqrt(value: int) -> int:
     return int(np.floor(np.sqrt(np.float64(value)))) if value < 2**50 else 0
 
 
+def signed4(nibble: np.ndarray) -> np.ndarray:
+    return (nibble.astype(np.int64) & 15 ^ 8) - 8
+
+
 @dataclass
 class Emulator:
     config: AcceleratorConfig
@@ -77,9 +81,6 @@ class Emulator:
         if columns == isa.Columns.UNIFORM:
             return self._wide_tile(words)
 
-        def signed4(nibble: np.ndarray) -> np.ndarray:
-            return (nibble.astype(np.int64) & 15 ^ 8) - 8
-
         for p in range(c.wide_groups * rows):
             group, lane = divmod(p, rows)
             if c.packed:
@@ -112,22 +113,30 @@ class Emulator:
 
     def _dynamic_tile(self, f: dict[str, int], n_tile: int, k_tile: int) -> np.ndarray:
         c, rows = self.config, self.config.rows
-        pot = f["columns"] == isa.Columns.POT
-        groups = c.pot_groups if pot else c.wide_groups
+        pot, packed = f["columns"] == isa.Columns.POT, f["columns"] == isa.Columns.PACKED
+        groups = c.pot_groups if pot else c.uniform_groups if packed else c.wide_groups
         base = f["stationary"] + n_tile * f["tile_stride"]
         stride = f["stationary_stride"]
         if f["source"] == isa.Stationary.ROWS:
             words = self.activation[[base + n * stride + k_tile for n in range(groups * rows)]]
+            if k_tile == 0:
+                words[:, : f["lanes_before"]] = 0
+            if k_tile == f["k_tiles"] - 1:
+                words[:, rows - f["lanes_after"] :] = 0
         else:
             blocks = [
                 self.activation[[base + j + (k_tile * rows + r) * stride for r in range(rows)]].T
                 for j in range(groups)
             ]
             words = np.concatenate(blocks)
-        if not pot:
-            return self._wide_tile(np.ascontiguousarray(words))
+        words = np.ascontiguousarray(words)
+        if not pot and not packed:
+            return self._wide_tile(words)
         tile = np.zeros((c.columns, rows), dtype=np.int64)
-        tile[c.uniform_groups * rows :] = np.ascontiguousarray(words).view(np.int8)
+        if packed:
+            tile[: len(words)] = signed4(words)
+            return tile
+        tile[c.uniform_groups * rows :] = words.view(np.int8)
         return tile
 
     def gemm(self, f: dict[str, int]) -> None:
