@@ -59,9 +59,8 @@ def modes(config: AcceleratorConfig) -> list[tuple[Stationary, Columns]]:
 def random_gemm(config: AcceleratorConfig, rng: np.random.Generator, **fixed: int) -> Gemm:
     """Any legal command, small counts more often than large ones."""
     source, columns = modes(config)[rng.integers(len(modes(config)))]
-    source = fixed.get("source", source)
     most = config.accumulator_rows
-    lanes = rng.integers(config.rows, size=2) * (source == Stationary.ROWS)
+    lanes = rng.integers(config.rows, size=2) * (fixed.get("source", source) == Stationary.ROWS)
     drawn = {
         "stream": int(rng.integers(2**16)),
         "stream_stride": int(rng.integers(2**16)),

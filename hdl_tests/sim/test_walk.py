@@ -15,15 +15,16 @@ from vitaccel.hw.ports import ADDRESS_BITS
 Nest = dict[str, Any]
 
 
-def steps(nest: Nest) -> list[tuple[int, int]]:
-    """(address, last) of every step of one nest."""
+def steps(nest: Nest) -> list[tuple[int, int, int]]:
+    """(address, last, ends) of every step of one nest."""
     found = []
     counts = nest["counts"]
     for index in itertools.product(*map(range, counts)):
         ends = [i == n - 1 for i, n in zip(index, counts, strict=True)]
         last = sum(all(ends[k:]) << k for k in range(len(counts)))
         offset = sum(i * s for i, s in zip(index, nest["strides"], strict=True))
-        found.append(((nest["base"] + offset) % (1 << ADDRESS_BITS), last))
+        address = (nest["base"] + offset) % (1 << ADDRESS_BITS)
+        found.append((address, last, sum(end << k for k, end in enumerate(ends))))
     return found
 
 
@@ -32,7 +33,7 @@ def check(n_loops: int, nests: list[Nest], pause: float, seed: int) -> None:
     want = [step for nest in nests for step in steps(nest)]
     got = run_stream(dut, nests, len(want), i=dut.i, o=dut.o, pause=pause, seed=seed)
     sent = [nest for nest in nests for _ in steps(nest)]
-    assert_same([(g.address, g.last) for g in got], want, sent)
+    assert_same([(g.address, g.last, g.ends) for g in got], want, sent)
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.5], ids=["free", "paused"])
