@@ -1,5 +1,7 @@
 """Programs compute what golden says, on the instruction-level model; and never race."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -7,19 +9,22 @@ from golden.execute import execute
 from hdl_tests.harness.cases import CASES, images_for
 from hdl_tests.harness.emulator import infer
 from hdl_tests.harness.networks import random_qnetwork
-from vitaccel.compile import arrange, compile_network, lower, schedule
+from vitaccel.compile import arrange, lower, schedule
 from vitaccel.compile.check import check_schedule
-from vitaccel.compile.compiler import STRATEGIES
+from vitaccel.compile.compiler import compile_as
 from vitaccel.compile.lower import Strategy
 
+STRATEGIES = [Strategy(*apart) for apart in itertools.product((False, True), repeat=2)]
 
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("name", CASES)
-def test_every_tensor_matches_golden(name: str) -> None:
+def test_every_tensor_matches_golden(name: str, strategy: Strategy) -> None:
     config, build = CASES[name]
     network = random_qnetwork(**({"log2": False, "seed": 3} | build))
     image = images_for(network, 5)
     want = execute(network, image)
-    program = compile_network(network, config, keep=True)
+    program = compile_as(network, config, True, strategy)
     patches = want[program.input.tensor][0].numpy().astype(np.int64)
     memory = infer(program, config, patches).memory
     formats = {layer.name: layer.out for layer in network.layers}

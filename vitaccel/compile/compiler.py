@@ -1,7 +1,6 @@
 """QNetwork and configuration to program."""
 
 from collections.abc import Mapping, Sequence
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -14,17 +13,16 @@ from vitaccel import (
 from vitaccel.compile.arrange import Arrangement, arrange
 from vitaccel.compile.check import check_schedule
 from vitaccel.compile.instruction import Instruction, encode
-from vitaccel.compile.lower import Lowering, Strategy, lower
+from vitaccel.compile.lower import Lowering, Strategy, lower, strategies
 from vitaccel.compile.program import Program, Region, Routine
 from vitaccel.compile.schedule import schedule
 from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
 from vitaccel.hw.axi.axi_memory import MemoryTiming
 
-__all__ = ["compile_network", "layer_macs"]
+__all__ = ["compile_as", "compile_network", "layer_macs"]
 
 ALIGN = 64
-STRATEGIES = tuple(Strategy(*apart) for apart in product((False, True), repeat=2))
 
 
 def compile_network(
@@ -50,9 +48,9 @@ def compile_network(
     """
     found: list[Program] = []
     refused: list[ConfigError] = []
-    for strategy in STRATEGIES:
+    for strategy in strategies(network, config):
         try:
-            found.append(_compile(network, config, keep, strategy))
+            found.append(compile_as(network, config, keep, strategy))
         except ConfigError as error:
             refused.append(error)
     if not found:
@@ -64,9 +62,10 @@ def compile_network(
     return min(found, key=cycles)
 
 
-def _compile(
+def compile_as(
     network: QNetwork, config: AcceleratorConfig, keep: bool, strategy: Strategy
 ) -> Program:
+    """Map ``network`` in one way."""
     lowering = lower(network, config, keep, strategy)
     if not lowering.input_loads:
         raise ConfigError(f"network {network.name} has no patch embedding; its input has no use")

@@ -18,10 +18,10 @@ from golden.qnetwork import (
 )
 from vitaccel.compile.lower import attention, linear, moves, rows
 from vitaccel.compile.lower.state import Lowering, Step, Strategy
-from vitaccel.compile.lower.waves import block_slot, head_slots, wave_of
+from vitaccel.compile.lower.waves import block_slot, head_slots, n_parts, wave_of
 from vitaccel.config import AcceleratorConfig
 
-__all__ = ["Lowering", "Step", "Strategy", "lower"]
+__all__ = ["Lowering", "Step", "Strategy", "lower", "strategies"]
 
 HANDLERS: Mapping[type, Callable[[Lowering, Any], None]] = {
     QInput: lambda low, layer: None,
@@ -34,6 +34,18 @@ HANDLERS: Mapping[type, Callable[[Lowering, Any], None]] = {
     QSoftmax: rows.softmax,
     QLayerNorm: rows.layernorm,
 }
+
+
+def strategies(network: QNetwork, config: AcceleratorConfig) -> list[Strategy]:
+    """Ways to lower a network that differ."""
+    low = Lowering(network, config, Strategy(heads_apart=True))
+    heads = any(n_parts(low, y) > 1 for y in network.layers if isinstance(y, QMatMul))
+    rows = any(y.out.shape[0] > config.accumulator_rows for y in network.layers)
+    return [
+        Strategy(heads_apart, rows_apart)
+        for heads_apart in (False, True)[: 1 + heads]
+        for rows_apart in (False, True)[: 1 + rows]
+    ]
 
 
 def lower(network: QNetwork, config: AcceleratorConfig, keep: bool, strategy: Strategy) -> Lowering:
