@@ -201,12 +201,26 @@ PRESETS = {
     "mixed-12x24": AcceleratorConfig(
         rows=12, columns=24, pot_columns=12, log2_attention=True, weight_words=4096
     ),
+    # On an LFE5U-85F: 144 of 156 multipliers in the array, memories within its block RAM.
     "deit-12x12": AcceleratorConfig(
         rows=12,
         columns=12,
         accumulator_rows=128,
-        activation_words=32768,
+        activation_words=20480,
         weight_words=4096,
+        vector_words=32,
+        axi_bytes=4,
+    ),
+    "ulx3s-85f": AcceleratorConfig(
+        rows=12,
+        columns=24,
+        weight_bits=4,
+        accumulator_rows=128,
+        accumulator_bits=24,
+        activation_words=20480,
+        weight_words=4096,
+        post_words=256,
+        vector_words=32,
         axi_bytes=4,
     ),
     "large-16x32": AcceleratorConfig(

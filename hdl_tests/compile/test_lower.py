@@ -1,5 +1,7 @@
 """What cannot be mapped is refused: the layer, the reason, what would work."""
 
+import re
+
 import pytest
 
 from hdl_tests.harness.networks import random_qnetwork
@@ -28,6 +30,15 @@ def test_log2_probabilities_without_their_columns() -> None:
     assert refusal(BASE, log2=True) == (
         "layer blocks.0.attn.softmax takes log2 probabilities, which needs log2_attention = true; "
         "set it, or quantise with table softmax"
+    )
+
+
+def test_sums_wider_than_the_accumulators() -> None:
+    message = refusal(BASE.replace(accumulator_bits=20))
+    assert re.fullmatch(
+        r"layer blocks.0.mlp.fc2 sums up to \d+, which takes 21 bits, but accumulator_bits is 20; "
+        "set it to 21",
+        message,
     )
 
 

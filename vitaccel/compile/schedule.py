@@ -28,6 +28,7 @@ def conflicts(earlier: Instruction, later: Instruction) -> bool:
 def schedule(program: Sequence[Instruction]) -> None:
     """Set ``wait`` and ``signal`` of every instruction (HALT, the last, has neither)."""
     streams: list[list[Instruction]] = [[] for _ in isa.Unit]
+    order = {id(instruction): n for n, instruction in enumerate(program)}
     clocks: dict[int, list[int]] = {}  # id -> per unit, how many instructions are known done
     last_clock = [[0] * len(isa.Unit) for _ in isa.Unit]
     for instruction in program:
@@ -36,7 +37,9 @@ def schedule(program: Sequence[Instruction]) -> None:
             continue
         own = instruction.unit
         clock = list(last_clock[own])
-        for index, producer in _latest_conflicts(instruction, streams, clock):
+        found = _latest_conflicts(instruction, streams, clock)
+        # The latest come first: waiting for them implies most of the others.
+        for index, producer in sorted(found, key=lambda item: -order[id(item[1])]):
             if index <= clock[producer.unit]:
                 continue  # implied by another wait of this instruction
             instruction.wait |= 1 << producer.unit
@@ -51,15 +54,11 @@ def schedule(program: Sequence[Instruction]) -> None:
 def _latest_conflicts(
     instruction: Instruction, streams: list[list[Instruction]], clock: list[int]
 ) -> list[tuple[int, Instruction]]:
-    """Per unit the latest unfinished conflicting instruction, with its one-based index.
-
-    The latest in program order come first: waiting for them implies most of the others.
-    """
+    """Per unit the latest unfinished conflicting instruction, with its one-based index."""
     found = []
     for unit, stream in enumerate(streams):
         for index in range(len(stream), clock[unit], -1):
             if conflicts(stream[index - 1], instruction):
                 found.append((index, stream[index - 1]))
                 break
-    order = {id(i): n for n, i in enumerate(i for s in streams for i in s)}
-    return sorted(found, key=lambda item: -order[id(item[1])])
+    return found

@@ -6,6 +6,7 @@ from itertools import accumulate
 
 import numpy as np
 
+from golden.execute import matmul_bound
 from golden.qnetwork import QLayer, QMatMul
 from vitaccel import isa
 from vitaccel.compile import pack
@@ -33,6 +34,7 @@ class _Columns:
 def matmul(low: Lowering, layer: QMatMul) -> None:
     """Lower one of the two products of attention."""
     _check_stationary(low, layer)
+    low.check_sums(layer, matmul_bound(layer, low.layers[layer.a].out, low.layers[layer.b].out))
     if layer.transpose_b:
         _scores(low, layer)
     else:

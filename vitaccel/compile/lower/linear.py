@@ -132,6 +132,8 @@ def _pack(
     weight = low.tensor(layer, "weight")
     weight = np.where(inputs >= 0, weight[:, inputs], 0)
     weight = np.where(outputs[:, None] >= 0, weight[outputs], 0)
+    x = low.layers[layer.x].out
+    low.check_sums(layer, int(np.abs(weight).sum(1).max()) * max(x.high, -x.low))
     pot = per_channel("pot").astype(bool)
     packed = pack.pack_weights(weight, pot, low.config, layer.name)
     residual_mul = per_channel("residual_mul") if layer.residual else np.zeros_like(outputs)

@@ -193,6 +193,15 @@ class Lowering:
             isa.Op.GEMM, layer.name, common | fields, {"stream": stream}, reads=(stream,)
         )
 
+    def check_sums(self, layer: QLayer, greatest: int) -> None:
+        """Refuse sums of an absolute value of up to ``greatest`` that the accumulators can't hold."""
+        need, bits = 1 + greatest.bit_length(), self.config.accumulator_bits
+        if need > bits:
+            raise ConfigError(
+                f"layer {layer.name} sums up to {greatest}, which takes {need} bits, but "
+                f"accumulator_bits is {bits}; set it to {need}"
+            )
+
     def emit_post(self, layer: QLayer, post: Post, target: View, slot: float | None = None) -> None:
         """POST of the GEMM emitted last, into ``target``."""
         shape = {"dst_stride": target.buffer.words, "n_rows": target.rows, "n_words": target.words}
