@@ -16,6 +16,9 @@ from vitaccel.hw.ports import DRAIN_LATENCY
 CONFIGS = {
     "2x4": AcceleratorConfig(rows=2, columns=4, pot_columns=2, accumulator_rows=16),
     "2x4-packed": AcceleratorConfig(rows=2, columns=4, weight_bits=4, accumulator_rows=16),
+    "4x12-bundles": AcceleratorConfig(
+        rows=4, columns=12, pot_columns=4, weight_bits=4, accumulator_rows=16, accumulator_bits=24
+    ),
 }
 
 

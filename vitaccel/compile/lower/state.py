@@ -194,7 +194,7 @@ class Lowering:
         )
 
     def check_sums(self, layer: QLayer, greatest: int) -> None:
-        """Refuse sums of an absolute value of up to ``greatest`` that the accumulators can't hold."""
+        """Refuse sums up to ``greatest`` in absolute value if the accumulators are too short."""
         need, bits = 1 + greatest.bit_length(), self.config.accumulator_bits
         if need > bits:
             raise ConfigError(

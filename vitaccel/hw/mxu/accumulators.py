@@ -2,19 +2,23 @@
 
 from typing import Any
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.mxu.accumulator_column import AccumulatorColumn, tap_layout
+from vitaccel.hw.mxu.accumulator_bundle import AccumulatorBundle, tap_layout
 from vitaccel.hw.mxu.array import columns_of
 from vitaccel.hw.mxu.column import Column, physical_columns, sums_layout
 from vitaccel.hw.mxu.skew import Skew
 from vitaccel.hw.ports import DrainPort
+from vitaccel.hw.primitives.pipe import delayed
 from vitaccel.hw.shared import Shared
 
-__all__ = ["Accumulators", "accumulators_latency", "beat_layout"]
+__all__ = ["Accumulators", "accumulators_latency", "beat_layout", "bundles"]
+
+RAM_BITS = 36
+MOST_BUNDLED = 3  # each waits in registers for the last
 
 
 def beat_layout(config: AcceleratorConfig) -> data.StructLayout:
@@ -33,11 +37,31 @@ def accumulators_latency(config: AcceleratorConfig) -> int:
     return read + physical_columns(config) - 1 + Accumulators.HAZARD
 
 
+def bundles(config: AcceleratorConfig) -> list[range]:
+    """Physical columns whose accumulators share a memory per bank.
+
+    As many as fill the 36 bits of ECP5's block RAMs best (Lattice FPGA-TN-02204, table 4): three
+    with 24 bits each. The sums of all wait for those of the last.
+    """
+
+    def share(size: int) -> float:
+        """RAMs for each of ``size`` columns."""
+        bits = size * config.accumulator_bits * (2 if config.packed else 1)
+        return -(-bits // RAM_BITS) / size
+
+    size = min(range(1, MOST_BUNDLED + 1), key=share)
+    found = []
+    n_wide = config.wide_groups * config.rows
+    for start, stop in ((0, n_wide), (n_wide, physical_columns(config))):
+        found += [range(p, min(p + size, stop)) for p in range(start, stop, size)]
+    return found
+
+
 class Accumulators(wiring.Component):
     """Add the sums of beats to rows of a bank; show rows of the other to POST.
 
-    The beat travels from column to column like its lanes, ahead of its sums: a column reads its
-    row, adds, writes. So each column's memories have addresses of their own; nothing is stalled.
+    The beat travels from column to column like its lanes, ahead of its sums: a bundle of columns
+    reads its row, adds, writes. So each bundle has addresses of its own; nothing is stalled.
 
     Parameters
     ----------
@@ -92,20 +116,24 @@ class Accumulators(wiring.Component):
         m = Module()
         taps = self._taps(m)
         drained = self._banks(m, taps[-1])
-        for physical in range(physical_columns(self.config)):
-            reading, adding, _, landing = taps[self.read_delay + physical :][:4]
-            for column in columns_of(self.config, physical):
-                rows = AccumulatorColumn(self.config)
-                m.submodules[f"rows_{column}"] = Shared(rows)
-                m.d.comb += [
-                    rows.reading.eq(reading),
-                    rows.adding.eq(adding),
-                    rows.landing.eq(landing),
-                    rows.sum.eq(self.sums[column]),
-                    rows.address.eq(self.drain.address),
-                    rows.drained.eq(drained),
-                    self.drain.data[column].eq(rows.shown),
-                ]
+        for bundle in bundles(self.config):
+            reading, adding, _, landing = taps[self.read_delay + bundle[-1] :][:4]
+            sums = {
+                column: delayed(m, self.sums[column], bundle[-1] - physical, f"sum_{column}")
+                for physical in bundle
+                for column in columns_of(self.config, physical)
+            }
+            rows = AccumulatorBundle(self.config, len(sums))
+            m.submodules[f"rows_{bundle[0]}"] = Shared(rows)
+            m.d.comb += [
+                rows.reading.eq(reading),
+                rows.adding.eq(adding),
+                rows.landing.eq(landing),
+                rows.sums.eq(Cat(sums.values())),
+                rows.address.eq(self.drain.address),
+                rows.drained.eq(drained),
+                *(self.drain.data[column].eq(rows.shown[n]) for n, column in enumerate(sums)),
+            ]
         return m
 
     def _taps(self, m: Module) -> list[data.View]:

@@ -1,4 +1,4 @@
-"""Accumulators of one column: a row of both banks is read, added to and written."""
+"""Accumulators of neighbouring columns: a row of both banks is read, added to and written."""
 
 from amaranth import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, memory, wiring
@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from vitaccel.config import AcceleratorConfig
 
-__all__ = ["AccumulatorColumn", "tap_layout"]
+__all__ = ["AccumulatorBundle", "tap_layout"]
 
 
 def tap_layout(config: AcceleratorConfig) -> data.StructLayout:
@@ -19,25 +19,27 @@ def tap_layout(config: AcceleratorConfig) -> data.StructLayout:
     })
 
 
-class AccumulatorColumn(wiring.Component):
-    """Two banks of one column's accumulators.
+class AccumulatorBundle(wiring.Component):
+    """Two banks of the accumulators of some columns, side by side in one memory each.
 
     Parameters
     ----------
     config
         ``accumulator_rows``, ``accumulator_bits``.
+    n_sums
+        Columns of sums.
 
     Members
     -------
     reading, adding, landing : In(tap_layout)
-        A beat two cycles before its sum arrives, one cycle before, and one cycle after.
-    sum : In(signed(accumulator_bits))
-        Of the beat.
+        A beat two cycles before its sums arrive, one cycle before, and one cycle after.
+    sums : In(array of signed(accumulator_bits))
+        Of the beat, all at once.
     address : In
         Row of the bank that no beat uses.
     drained : In(1)
         That bank.
-    shown : Out(signed(accumulator_bits))
+    shown : Out(array of signed(accumulator_bits))
         Its row, `LATENCY` cycles later.
 
     Timing
@@ -48,36 +50,37 @@ class AccumulatorColumn(wiring.Component):
     reading: data.View
     adding: data.View
     landing: data.View
-    sum: Signal
+    sums: data.View
     address: Signal
     drained: Signal
-    shown: Signal
+    shown: data.View
 
     LATENCY = 2
 
-    def __init__(self, config: AcceleratorConfig) -> None:
+    def __init__(self, config: AcceleratorConfig, n_sums: int) -> None:
         self.config = config
+        self.sums_layout = data.ArrayLayout(signed(config.accumulator_bits), n_sums)
         tap = tap_layout(config)
         super().__init__({
             "reading": In(tap),
             "adding": In(tap),
             "landing": In(tap),
-            "sum": In(signed(config.accumulator_bits)),
+            "sums": In(self.sums_layout),
             "address": In(range(config.accumulator_rows)),
             "drained": In(1),
-            "shown": Out(signed(config.accumulator_bits)),
+            "shown": Out(self.sums_layout),
         })
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        bits = self.config.accumulator_bits
+        layout = self.sums_layout
         old, total, shown = (
-            Signal(bits, name=name, reset_less=True) for name in ("old", "total", "shown")
+            Signal(layout, name=name, reset_less=True) for name in ("old", "total", "shown")
         )
         rows = []
         for bank in range(2):
             m.submodules[f"bank_{bank}"] = storage = memory.Memory(
-                shape=unsigned(bits), depth=self.config.accumulator_rows, init=[]
+                shape=unsigned(layout.size), depth=self.config.accumulator_rows, init=[]
             )
             read, write = storage.read_port(), storage.write_port()
             m.d.comb += [
@@ -87,10 +90,11 @@ class AccumulatorColumn(wiring.Component):
                 write.data.eq(total),
             ]
             rows.append(read.data)
+        held = Mux(self.adding.use[1], rows[1], rows[0])
         m.d.sync += [
-            old.eq(Mux(self.adding.first, 0, Mux(self.adding.use[1], rows[1], rows[0]))),
-            total.eq(old + self.sum),
+            old.eq(Mux(self.adding.first, 0, held)),
             shown.eq(Mux(self.drained, rows[1], rows[0])),
+            *(total[n].eq(old[n] + self.sums[n]) for n in range(layout.length)),
         ]
         m.d.comb += self.shown.eq(shown)
         return m
