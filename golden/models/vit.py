@@ -1,6 +1,6 @@
 """Vision transformer in one file, with timm's parameter names."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field, model_validator
@@ -15,7 +15,11 @@ Count = Annotated[int, Field(ge=1, le=1 << 16)]
 
 
 class Architecture(Config):
-    """Sizes of a `VisionTransformer`; lengths in pixels, widths in channels."""
+    """Sizes of a `VisionTransformer`; lengths in pixels, widths in channels.
+
+    ``distillation``: a second token beside the class token; with ``head`` it has a classifier of
+    its own, and the logits are the mean of both. ``eps`` is LayerNorm's, ``gelu`` exact or by tanh.
+    """
 
     image_size: Count
     channels: Count
@@ -25,6 +29,9 @@ class Architecture(Config):
     heads: Count
     mlp_ratio: Annotated[float, Field(gt=0, le=16)] = 4.0
     classes: Count
+    distillation: Literal["none", "token", "head"] = "none"
+    eps: Annotated[float, Field(gt=0, le=1e-3)] = 1e-6
+    gelu: Literal["none", "tanh"] = "none"
 
     @model_validator(mode="after")
     def _agree(self) -> "Architecture":
@@ -38,13 +45,18 @@ class Architecture(Config):
 
     @property
     def patches(self) -> int:
-        """Patches of an image, without the class token."""
+        """Patches of an image, without any other token."""
         return (self.image_size // self.patch_size) ** 2
+
+    @property
+    def tokens(self) -> int:
+        """Patches with the class token and the distillation token if there is one."""
+        return self.patches + (1 if self.distillation == "none" else 2)
 
     @property
     def hidden(self) -> int:
         """Channels between the two layers of an MLP."""
-        return int(self.dim * self.mlp_ratio)
+        return round(self.dim * self.mlp_ratio)
 
 
 class PatchEmbedding(nn.Module):
@@ -77,12 +89,12 @@ class Attention(nn.Module):
 
 
 class Mlp(nn.Module):
-    """Two linear layers with an exact GELU between them."""
+    """Two linear layers with a GELU between them."""
 
     def __init__(self, arch: Architecture) -> None:
         super().__init__()
         self.fc1 = nn.Linear(arch.dim, arch.hidden)
-        self.act = nn.GELU()
+        self.act = nn.GELU(arch.gelu)
         self.fc2 = nn.Linear(arch.hidden, arch.dim)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -94,9 +106,9 @@ class Block(nn.Module):
 
     def __init__(self, arch: Architecture) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(arch.dim, eps=1e-6)
+        self.norm1 = nn.LayerNorm(arch.dim, eps=arch.eps)
         self.attn = Attention(arch)
-        self.norm2 = nn.LayerNorm(arch.dim, eps=1e-6)
+        self.norm2 = nn.LayerNorm(arch.dim, eps=arch.eps)
         self.mlp = Mlp(arch)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -105,7 +117,7 @@ class Block(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """ViT classifier on the class token.
+    """ViT classifier on the class token, or on class and distillation token.
 
     Computes logits ``[n, classes]`` from images ``[n, channels, image_size, image_size]``.
 
@@ -116,19 +128,24 @@ class VisionTransformer(nn.Module):
 
     Source
     ------
-    An Image is Worth 16x16 Words, arXiv:2010.11929, section 3.1; names and the LayerNorm eps of
-    1e-6 as in timm's ``vision_transformer.py``, so that its checkpoints load.
+    An Image is Worth 16x16 Words, arXiv:2010.11929, section 3.1; distillation: DeiT,
+    arXiv:2012.12877, section 4. Names and the default eps are those of timm's
+    ``vision_transformer.py`` and ``deit.py``, so that its checkpoints load.
     """
 
     def __init__(self, arch: Architecture) -> None:
         super().__init__()
         self.arch = arch
         self.cls_token = nn.Parameter(torch.zeros(1, 1, arch.dim))
-        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + arch.patches, arch.dim))
+        if arch.distillation != "none":
+            self.dist_token = nn.Parameter(torch.zeros(1, 1, arch.dim))
+        self.pos_embed = nn.Parameter(torch.zeros(1, arch.tokens, arch.dim))
         self.patch_embed = PatchEmbedding(arch)
         self.blocks = nn.Sequential(*(Block(arch) for _ in range(arch.depth)))
-        self.norm = nn.LayerNorm(arch.dim, eps=1e-6)
+        self.norm = nn.LayerNorm(arch.dim, eps=arch.eps)
         self.head = nn.Linear(arch.dim, arch.classes)
+        if arch.distillation == "head":
+            self.head_dist = nn.Linear(arch.dim, arch.classes)
         self._initialise()
 
     def _initialise(self) -> None:
@@ -137,11 +154,21 @@ class VisionTransformer(nn.Module):
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
-        nn.init.trunc_normal_(self.cls_token, std=0.02)
-        nn.init.trunc_normal_(self.pos_embed, std=0.02)
+        for parameter in (*self._tokens(), self.pos_embed):
+            nn.init.trunc_normal_(parameter, std=0.02)
+
+    def _tokens(self) -> tuple[Tensor, ...]:
+        """What stands before the patches."""
+        if self.arch.distillation == "none":
+            return (self.cls_token,)
+        return self.cls_token, self.dist_token
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.patch_embed(x)
-        x = torch.cat((self.cls_token.expand(x.shape[0], -1, -1), x), dim=1)
-        x = self.norm(self.blocks(x + self.pos_embed))  # [n, 1 + patches, dim]
-        return self.head(x[:, 0])
+        tokens = (token.expand(x.shape[0], -1, -1) for token in self._tokens())
+        x = torch.cat((*tokens, x), dim=1)
+        x = self.norm(self.blocks(x + self.pos_embed))  # [n, tokens, dim]
+        logits = self.head(x[:, 0])
+        if self.arch.distillation != "head":
+            return logits
+        return (logits + self.head_dist(x[:, 1])) / 2

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from golden.network import Constant, Layer, LayerNorm, Linear, MatMul, Network, Slice
+from golden.network import Add, Constant, Layer, LayerNorm, Linear, MatMul, Network, Slice
 from vitaccel.frontend.views import Refused, View, tokens, whole
 
 __all__ = ["Builder"]
@@ -139,18 +139,32 @@ class Builder:
             raise Refused(f"{name!r} is used both before and after it is scaled")
         if isinstance(layer, MatMul) and isinstance(factor, float):
             self.layers[name] = replace(layer, scale=layer.scale * factor)
+        elif isinstance(layer, Add) and isinstance(factor, float) and self._own(layer):
+            for part in layer.operands:
+                self._scale(part, factor)
+                self._versions[part] += 1
         elif isinstance(layer, Linear | LayerNorm):
-            factor = torch.as_tensor(factor)
-            weight, bias = self.params[f"{name}.weight"], self.params[f"{name}.bias"]
-            per_row = factor.reshape(-1, 1) if weight.ndim == 2 else factor
-            self.params |= {
-                f"{name}.weight": per_row * weight,
-                f"{name}.bias": factor * bias + shift,
-            }
+            self._scale(name, factor, shift)
         else:
             raise Refused(f"it scales the result of {type(layer).__name__} {name!r}")
         self._versions[name] += 1
         return View(name, view.index, version=self._versions[name])
+
+    def _own(self, layer: Add) -> bool:
+        """Whether it adds two layers with parameters that nothing else reads."""
+        readers = Counter(chain.from_iterable(other.operands for other in self.layers.values()))
+        return all(
+            isinstance(self.layers[part], Linear) and readers[part] == 1 for part in layer.operands
+        )
+
+    def _scale(self, name: str, factor: Tensor | float, shift: Tensor | float = 0.0) -> None:
+        factor = torch.as_tensor(factor)
+        weight, bias = self.params[f"{name}.weight"], self.params[f"{name}.bias"]
+        per_row = factor.reshape(-1, 1) if weight.ndim == 2 else factor
+        self.params |= {
+            f"{name}.weight": per_row * weight,
+            f"{name}.bias": factor * bias + shift,
+        }
 
     def network(self, name: str, output: str) -> Network:
         """Keep what the output depends on."""

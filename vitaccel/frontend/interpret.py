@@ -14,7 +14,7 @@ from torch.export.graph_signature import InputKind, InputSpec
 from torch.fx import Node
 from torch.fx.node import map_aggregate, map_arg
 
-from golden.network import Input, Linear, Network
+from golden.network import Add, Input, Layer, Linear, Network
 from vitaccel.frontend.builder import Builder
 from vitaccel.frontend.products import OPERATORS  # the whole table: elementwise is in it too
 from vitaccel.frontend.registry import MOVES
@@ -190,19 +190,24 @@ class Interpreter:
         return moved
 
     def _finish(self, results: Any) -> None:
-        """Check that the output is logits of the class token."""
+        """Check that the output is logits of one token, or the sum of those of two."""
         outputs = leaves(results, View)
         if len(outputs) != 1:
             raise Refused(f"the model must return the logits alone, not {len(outputs)} tensors")
         order = tokens(outputs[0].index)
         source = self._builder.operand(outputs[0], order)
         layer = self._builder.layers[source]
-        if not self.findings and not (isinstance(layer, Linear) and layer.shape[0] == 1):
+        if not self.findings and not self._is_logits(layer):
             raise Refused(
                 f"the output must be a linear layer on the class token, "
                 f"not {type(layer).__name__} {list(layer.shape)}"
             )
         self._output = replace(outputs[0], source=source)
+
+    def _is_logits(self, layer: Layer) -> bool:
+        parts = layer.operands if isinstance(layer, Add) else (layer.name,)
+        ends = [self._builder.layers[part] for part in parts]
+        return all(isinstance(end, Linear) and end.shape[0] == 1 for end in ends)
 
 
 def mapped(tree: Any, function: Callable[[Any], Any]) -> Any:
