@@ -1,4 +1,4 @@
-"""Run a float `Network`, every tensor of it, and judge logits."""
+"""Run a float `Network` and judge logits."""
 
 from collections.abc import Callable
 from functools import singledispatch
@@ -9,14 +9,20 @@ from torch.nn import functional
 
 from golden import network as net
 
-__all__ = ["accuracy", "run_float"]
+__all__ = ["accuracy", "rank", "run_float"]
 
 Read = Callable[[str], Tensor]  # tensor by name
 
 
 @torch.no_grad()
-def run_float(network: net.Network, images: Tensor) -> dict[str, Tensor]:
+def run_float(network: net.Network, images: Tensor, keep: bool = True) -> dict[str, Tensor]:
     """Execute the network on float images ``[n, channels, height, width]``.
+
+    Parameters
+    ----------
+    keep
+        Return every tensor; otherwise only the last one, and an intermediate tensor lives until
+        its last use.
 
     Returns
     -------
@@ -24,12 +30,17 @@ def run_float(network: net.Network, images: Tensor) -> dict[str, Tensor]:
         Tensor of every layer by its name, ``[n, *layer.shape]``, in the order of the layers.
     """
     tensors: dict[str, Tensor] = {}
+    last_use = {name: layer for layer in network.layers for name in layer.operands}
     for layer in network.layers:
         if isinstance(layer, net.Input):
             value = images
         else:
             value = _compute(layer, tensors.__getitem__, network.params.__getitem__)
         tensors[layer.name] = value.expand(len(images), *layer.shape)
+        if not keep:
+            for name in set(layer.operands):
+                if last_use[name] is layer:
+                    del tensors[name]
     return tensors
 
 
@@ -43,7 +54,18 @@ def accuracy(logits: Tensor, labels: Tensor) -> float:
     labels
         Integers ``[n]``.
     """
-    return (logits.flatten(1).argmax(-1) == labels).double().mean().item()
+    return (rank(logits, labels) == 0).double().mean().item()
+
+
+def rank(logits: Tensor, labels: Tensor) -> Tensor:
+    """How many classes come before that of the label, int64 ``[n]``: 0 is right, below 5 top-5.
+
+    Parameters as of `accuracy`.
+    """
+    x = logits.flatten(1)  # [n, classes]
+    own, label = x.gather(1, labels[:, None]), labels[:, None]
+    before = (x > own) | (x == own) & (torch.arange(x.shape[1]) < label)
+    return before.sum(1)
 
 
 def _heads(x: Tensor, heads: int) -> Tensor:

@@ -5,6 +5,8 @@ from typing import Literal
 
 from torch import Tensor
 
+from golden.preprocess import Preprocess
+
 __all__ = [
     "Add",
     "Concat",
@@ -139,8 +141,15 @@ class Slice(Unary):
 
 @dataclass(frozen=True)
 class Network:
-    """Layers in an order in which every operand comes before its use; the last is the output."""
+    """Layers in an order in which every operand comes before its use; the last is the output.
+
+    ``classes`` names the logits where that is known; ``trained`` is false if the parameters are
+    random; ``preprocess`` says what is done to pictures of another size, None: nothing.
+    """
 
     name: str
     layers: tuple[Layer, ...]
     params: dict[str, Tensor] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    trained: bool = True
+    preprocess: Preprocess | None = None

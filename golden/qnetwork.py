@@ -6,9 +6,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import Tensor
 
+from golden.preprocess import Preprocess
 from vitaccel.config import Config
 
 __all__ = [
+    "RANDOM",
     "QConcat",
     "QConstant",
     "QInput",
@@ -24,6 +26,7 @@ __all__ = [
 ]
 
 VERSION = 1
+RANDOM = "parameters are random: give quantize --weights for those of a trained model"
 
 
 class QTensor(Config):
@@ -154,10 +157,20 @@ QLayer = Annotated[
 
 @dataclass(frozen=True)
 class QNetwork:
-    """Layers in executable order; the last one's tensor is the output (integer logits)."""
+    """Layers in executable order; the last one's tensor is the output (integer logits).
+
+    ``classes``, ``trained`` and ``preprocess`` are those of `golden.network.Network`.
+    """
 
     name: str
     layers: tuple[QLayer, ...]
     tensors: dict[str, Tensor] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     scheme: str = ""
+    trained: bool = True
+    preprocess: Preprocess | None = None
+
+    @property
+    def remarks(self) -> list[str]:
+        """What to say beside every result of this network."""
+        return [] if self.trained else [RANDOM]

@@ -11,6 +11,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
+from golden.preprocess import Preprocess
 from golden.qnetwork import (
     VERSION,
     QConcat,
@@ -44,6 +45,7 @@ PARTS = (
     QLayerNorm,
     QConcat,
     QSlice,
+    Preprocess,
 )
 
 
@@ -54,6 +56,8 @@ class _Document(Config):
     name: str
     scheme: str
     classes: tuple[str, ...]
+    trained: bool = True
+    preprocess: Preprocess | None = None
     layers: tuple[QLayer, ...]
 
     @classmethod
@@ -90,7 +94,12 @@ def save(network: QNetwork, folder: Path) -> None:
     """
     validate(network)
     document = _Document(
-        name=network.name, scheme=network.scheme, classes=network.classes, layers=network.layers
+        name=network.name,
+        scheme=network.scheme,
+        classes=network.classes,
+        trained=network.trained,
+        preprocess=network.preprocess,
+        layers=network.layers,
     )
     tensors = {name: tensor.contiguous().clone() for name, tensor in network.tensors.items()}
     contents = {
@@ -144,6 +153,8 @@ def load(folder: Path) -> QNetwork:
         tensors=_read_tensors(folder / WEIGHTS),
         classes=document.classes,
         scheme=document.scheme,
+        trained=document.trained,
+        preprocess=document.preprocess,
     )
     validate(network)
     return network

@@ -1,20 +1,32 @@
 """What a user may name on the command line as a model or as images."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from golden.datasets import digits, read_folder
-from golden.models import ARCHITECTURES, load_checkpoint, named_model
+from golden.datasets import Split, digits, labelled_files, read_folder, read_labelled
+from golden.models import (
+    ARCHITECTURES,
+    VisionTransformer,
+    huggingface_model,
+    load_checkpoint,
+    named_model,
+    named_preprocess,
+)
 from golden.network import Network
+from golden.preprocess import Preprocess
 from vitaccel.errors import ConfigError
 from vitaccel.frontend import from_module, from_pt2
 
-__all__ = ["Images", "load_images", "load_network"]
+__all__ = ["Images", "LabelledImages", "load_images", "load_labelled", "load_network"]
+
+HUGGING_FACE = "hf:"
+DIGITS_BATCH = 90
 
 
 class Images(NamedTuple):
@@ -24,56 +36,112 @@ class Images(NamedTuple):
     labels: Tensor | None
 
 
-def load_network(spec: str, weights: Path | None = None) -> Network:
-    """Float network of ``digits`` (shipped), a checkpoint ``.safetensors`` of ours, or a ``.pt2``.
+class LabelledImages(NamedTuple):
+    """Images with labels, read batch by batch; ``total`` of images, or of files that hold some."""
 
-    Also of a name in `golden.models.ARCHITECTURES`, with ``weights`` or random parameters.
+    total: int
+    batches: Iterator[Split]
+
+
+def load_network(spec: str, weights: Path | None = None) -> Network:
+    """Float network of what a user calls a model.
+
+    Parameters
+    ----------
+    spec
+        ``digits`` (shipped); a name in `golden.models.ARCHITECTURES`; ``hf:DIR`` with a folder of
+        Hugging Face's ``save_pretrained``; a ``.safetensors`` of ours; a ``.pt2``.
+    weights
+        Of a model by name; without them its parameters are random, and ``trained`` is false.
 
     Raises
     ------
     ConfigError
-        If the file is none of these, or holds an operator that does not map.
+        If it is none of these, or holds something that does not map.
     """
     path = Path(spec)
-    named = spec in ARCHITECTURES
-    if weights is not None and not named:
+    if weights is not None and spec not in ARCHITECTURES:
         raise ConfigError(f"weights go with a model by name, not with {spec!r}")
-    if spec == "digits" or named or path.suffix == ".safetensors":
-        if named:
-            model = named_model(spec, weights)
-        else:
-            model = load_checkpoint() if spec == "digits" else load_checkpoint(path)
-        a = model.arch
-        example = torch.zeros(1, a.channels, a.image_size, a.image_size)
-        return from_module(model, example, name=path.stem)
+    if spec in ARCHITECTURES:
+        network = _translate(named_model(spec, weights), spec)
+        return replace(network, trained=weights is not None, preprocess=named_preprocess(spec))
+    if spec.startswith(HUGGING_FACE):
+        folder = Path(spec.removeprefix(HUGGING_FACE))
+        found = huggingface_model(folder)
+        network = _translate(found.model, folder.resolve().name)
+        return replace(network, classes=found.classes, preprocess=found.preprocess)
+    if spec == "digits":
+        return _translate(load_checkpoint(), spec)
+    if path.suffix == ".safetensors":
+        return _translate(load_checkpoint(path), path.stem)
     if path.suffix == ".pt2":
         return from_pt2(path)
     near = difflib.get_close_matches(spec, ARCHITECTURES, n=1)
+    if (path / "config.json").is_file():
+        near = [f"{HUGGING_FACE}{spec}"]
     hint = f"; did you mean {near[0]}?" if near else ""
     raise ConfigError(
-        f"model must be 'digits', a name such as deit_tiny_patch16_224, a .safetensors checkpoint "
-        f"or a .pt2, not {spec!r}{hint}"
+        f"model must be 'digits', a name such as deit_tiny_patch16_224, hf: and a folder of "
+        f"save_pretrained, a .safetensors checkpoint or a .pt2, not {spec!r}{hint}"
     )
 
 
-def load_images(spec: str, shape: Sequence[int], count: int | None = None) -> Images:
+def _translate(model: VisionTransformer, name: str) -> Network:
+    a = model.arch
+    return from_module(model, torch.zeros(1, a.channels, a.image_size, a.image_size), name)
+
+
+def load_images(
+    spec: str,
+    shape: Sequence[int],
+    count: int | None = None,
+    preprocess: Preprocess | None = None,
+) -> Images:
     """Images of shape ``[c, h, w]``: ``digits`` (held out), ``digits:train``, or a folder.
+
+    Parameters
+    ----------
+    preprocess
+        What is done to pictures of another size; without it they are refused.
 
     Raises
     ------
     ConfigError
         If there are none, one is broken, or their shape is not the network's.
     """
-    if spec in ("digits", "digits:train"):
-        split = digits().test if spec == "digits" else digits().train
-        images: Tensor = split.images
-        labels: Tensor | None = split.labels
-    else:
-        images, labels = read_folder(Path(spec), (shape[0], shape[1], shape[2])), None
-    if tuple(images.shape[1:]) != tuple(shape):
+    if spec not in ("digits", "digits:train"):
+        return Images(read_folder(Path(spec), _three(shape), preprocess, count), None)
+    split = digits().test if spec == "digits" else digits().train
+    _check_shape(spec, split, shape)
+    return Images(split.images[:count], split.labels[:count])
+
+
+def load_labelled(spec: str, network: Network, preprocess: Preprocess | None) -> LabelledImages:
+    """Images to evaluate a network on: ``digits``, or a folder with a subfolder per class.
+
+    Raises
+    ------
+    ConfigError
+        As `load_images` (broken files while the batches are read), or the subfolders are not the
+        network's classes.
+    """
+    shape = network.layers[0].shape
+    if spec == "digits":
+        split = digits().test
+        _check_shape(spec, split, shape)
+        batches = zip(*(part.split(DIGITS_BATCH) for part in split), strict=True)
+        return LabelledImages(len(split.labels), (Split(*batch) for batch in batches))
+    files = labelled_files(Path(spec), network.layers[-1].shape[-1], network.classes)
+    return LabelledImages(len(files), read_labelled(files, _three(shape), preprocess))
+
+
+def _three(shape: Sequence[int]) -> tuple[int, int, int]:
+    return shape[0], shape[1], shape[2]
+
+
+def _check_shape(spec: str, split: Split, shape: Sequence[int]) -> None:
+    found = list(split.images.shape[1:])
+    if found != list(shape):
         raise ConfigError(
-            f"images of {spec} have shape {list(images.shape[1:])}, but the network takes "
-            f"{list(shape)}"
+            f"images of {spec} have shape {found}, but the network takes {list(shape)}"
         )
-    stop = len(images) if count is None else count
-    return Images(images[:stop], None if labels is None else labels[:stop])

@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from golden.execute import execute
-from golden.qnetwork import QNetwork
+from golden.qnetwork import RANDOM, QNetwork
 from vitaccel.compile import Program, compile_network
 from vitaccel.compile.compiler import layer_macs
 from vitaccel.config import AcceleratorConfig
@@ -63,6 +63,7 @@ class Verdict:
     timeline: dict[str, list[tuple[int, int, str, str]]] = field(default_factory=dict)
     tensors: dict[str, int] = field(default_factory=dict)  # name -> comparisons that agreed
     simulation_hz: float = 0.0
+    trained: bool = True  # see `QNetwork`
 
     @property
     def bit_exact(self) -> bool:
@@ -81,6 +82,7 @@ class Verdict:
                 f"{self.cycles_per_image} cycles per image, {self.mac_utilization:.1%} of the MACs "
                 f"useful; simulated at {self.simulation_hz / 1000:.0f} k cycles/s"
             ),
+            *([] if self.trained else [RANDOM]),
         ]
 
     def summary(self) -> dict[str, Any]:
@@ -93,6 +95,7 @@ class Verdict:
             "cycles_per_image": self.cycles_per_image,
             "mac_utilization": round(self.mac_utilization, 4),
             "simulation_hz": round(self.simulation_hz),
+            "trained": self.trained,
             "counters": self.counters,
         }
 
@@ -125,7 +128,7 @@ def verify(
     ConfigError, ToolError, BuildError
         If the network does not map, a tool is missing, or the simulation does not build.
     """
-    verdict = Verdict(len(images))
+    verdict = Verdict(len(images), trained=network.trained)
     with watch("golden"):
         want = execute(network, images)
     with watch("compile"):

@@ -2,5 +2,14 @@
 
 from golden.datasets.digits import Digits, Split, digits
 from golden.datasets.folder import read_folder
+from golden.datasets.labelled import Labelled, labelled_files, read_labelled
 
-__all__ = ["Digits", "Split", "digits", "read_folder"]
+__all__ = [
+    "Digits",
+    "Labelled",
+    "Split",
+    "digits",
+    "labelled_files",
+    "read_folder",
+    "read_labelled",
+]

@@ -11,7 +11,7 @@ __all__ = ["Digits", "Split", "digits"]
 
 
 class Split(NamedTuple):
-    """Images float32 ``[n, 1, 8, 8]`` from 0 to 1 in steps of 1/16; labels int64 ``[n]``, 0..9."""
+    """Images float32 ``[n, channels, height, width]``, labels int64 ``[n]``."""
 
     images: Tensor
     labels: Tensor
@@ -26,8 +26,9 @@ class Digits(NamedTuple):
 
 
 def digits() -> Digits:
-    """Load the digits, split the same way in every run.
+    """Load the digits, ``[n, 1, 8, 8]`` from 0 to 1 in steps of 1/16, labels 0..9.
 
+    Split the same way in every run.
     Stratified: images sorted by class, at random within a class; every fifth is for test, every
     tenth for validation. So each class has 10 % and 20 % there, within one image. Each part is
     shuffled, so any prefix of it is a fair sample.

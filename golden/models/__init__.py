@@ -7,17 +7,21 @@ from golden.models.checkpoint import (
     read_record,
     save_checkpoint,
 )
-from golden.models.named import ARCHITECTURES, named_model
+from golden.models.huggingface import HuggingFace, huggingface_model
+from golden.models.named import ARCHITECTURES, named_model, named_preprocess
 from golden.models.vit import Architecture, VisionTransformer
 
 __all__ = [
     "ARCHITECTURES",
     "DIGITS",
     "Architecture",
+    "HuggingFace",
     "Record",
     "VisionTransformer",
+    "huggingface_model",
     "load_checkpoint",
     "named_model",
+    "named_preprocess",
     "read_record",
     "save_checkpoint",
 ]

@@ -1,5 +1,6 @@
 """Vision transformer in one file, with timm's parameter names."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import torch
@@ -172,3 +173,15 @@ class VisionTransformer(nn.Module):
         if self.arch.distillation != "head":
             return logits
         return (logits + self.head_dist(x[:, 1])) / 2
+
+    @torch.no_grad()
+    def normalize(self, mean: Sequence[float], deviation: Sequence[float]) -> None:
+        """Let the model take x where it took ``(x - mean) / deviation``, one value per channel.
+
+        Folded into the patch embedding.
+        """
+        projection = self.patch_embed.proj
+        assert projection.bias is not None
+        weight = projection.weight / torch.tensor(deviation)[:, None, None]
+        projection.bias -= (weight * torch.tensor(mean)[:, None, None]).sum((1, 2, 3))
+        projection.weight.copy_(weight)

@@ -124,7 +124,13 @@ class _Run:
             if progress is not None:
                 progress(done, len(self.network.layers))
         return QNetwork(
-            self.network.name, tuple(self.layers), self.tensors, scheme=self.scheme.name
+            self.network.name,
+            tuple(self.layers),
+            self.tensors,
+            classes=self.network.classes,
+            scheme=self.scheme.name,
+            trained=self.network.trained,
+            preprocess=self.network.preprocess,
         )
 
     def _layer(self, layer: Layer) -> QLayer:

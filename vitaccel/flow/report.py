@@ -25,7 +25,8 @@ def write_report(
         What ``summary.json`` holds: ``bit_exact``, ``images``, ``tensors_compared``, ``accuracy``
         (``float``, ``golden``, ``rtl`` as fractions), ``cycles_per_image``, ``mac_utilization``
         (a fraction), ``config_digest``, ``seconds`` (per step, or in all); optional ``network``,
-        ``scheme``, ``config``, ``mismatches``, ``accuracy_held_out`` with ``held_out_images``.
+        ``scheme``, ``config``, ``mismatches``, ``trained``, ``accuracy_held_out`` with
+        ``held_out_images``.
     layers
         Per layer ``name``, ``kind``, ``shape``, ``macs``, ``busy_cycles`` and ``equal``, how
         many of its tensors agreed; optional ``ideal_cycles``, and ``compared`` if not all agreed.
