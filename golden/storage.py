@@ -45,7 +45,6 @@ PARTS = (
     QLayerNorm,
     QConcat,
     QSlice,
-    Preprocess,
 )
 
 
@@ -72,7 +71,7 @@ class _Document(Config):
         if error["type"] != "extra_forbidden":
             return super()._explain(error)
         *path, key = map(str, error["loc"])
-        known = {name for part in (cls, *PARTS) for name in part.model_fields}
+        known = {name for part in (cls, Preprocess, *PARTS) for name in part.model_fields}
         near = difflib.get_close_matches(key, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"{'.'.join([*path, key])} is not a known key{hint}"

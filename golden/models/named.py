@@ -5,8 +5,9 @@ from pathlib import Path
 import torch
 
 from golden.models.vit import Architecture, VisionTransformer
-from golden.models.weights import check_weights, read_weights
+from golden.models.weights import check_weights, is_hugging_face, read_weights
 from golden.preprocess import Preprocess
+from vitaccel.errors import ConfigError
 
 __all__ = ["ARCHITECTURES", "named_model", "named_preprocess"]
 
@@ -62,6 +63,11 @@ def named_model(name: str, weights: Path | None = None) -> VisionTransformer:
         model = VisionTransformer(ARCHITECTURES[name])
     if weights is not None:
         tensors = read_weights(weights)
+        if is_hugging_face(tensors):
+            raise ConfigError(
+                f"weights {weights} bear the names of Hugging Face, not timm's; name the folder "
+                f"that save_pretrained wrote instead of {name}: hf:{weights.parent}"
+            )
         want = {key: tuple(value.shape) for key, value in model.state_dict().items()}
         check_weights(f"weights {weights} are not those of {name}", want, tensors, ARCHITECTURES)
         model.load_state_dict(tensors)

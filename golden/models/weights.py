@@ -10,7 +10,7 @@ from torch import Tensor
 from golden.models.vit import Architecture
 from vitaccel.errors import ConfigError
 
-__all__ = ["check_weights", "looks_like", "read_weights"]
+__all__ = ["check_weights", "is_hugging_face", "read_weights"]
 
 # Ends of names, timm's and Hugging Face's: patch embedding; one per block; distillation token.
 PATCH = ("patch_embed.proj.weight", "patch_embeddings.projection.weight")
@@ -66,7 +66,7 @@ def check_weights(
     }
     problems = "; ".join(f"{kind}: {names}" for kind, names in lists.items() if names)
     if problems:
-        alike = looks_like(got, known)
+        alike = _looks_like(got, known)
         raise ConfigError(f"{what}: {problems}" + (f"; they look like {alike}" if alike else ""))
 
 
@@ -76,23 +76,21 @@ def _some(names: Iterable[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def looks_like(tensors: Mapping[str, Tensor], known: Mapping[str, Architecture]) -> str:
-    """Models whose width, patch size, depth and distillation these tensors have, and their style.
+def is_hugging_face(tensors: Iterable[str]) -> bool:
+    """Whether names are those of transformers."""
+    return any(".encoder.layer." in name for name in tensors)
 
-    Empty if nothing is recognised.
-    """
-    hugging_face = any(".encoder.layer." in name for name in tensors)
-    style = "a model of Hugging Face" if hugging_face else ""
+
+def _looks_like(tensors: Mapping[str, Tensor], known: Mapping[str, Architecture]) -> str:
+    """Models whose width, patch size, depth and distillation these tensors have, if any."""
     patch = next((t for n, t in tensors.items() if n.endswith(PATCH) and t.ndim == 4), None)
     if patch is None:
-        return style
+        return ""
     depth = len({name.split(".")[-3] for name in tensors if name.endswith(LAST)})
     distilled = any(name.endswith(DISTILLED) for name in tensors)
-    names = [
+    return " or ".join(
         name
         for name, arch in known.items()
         if (patch.shape[0], patch.shape[-1], depth) == (arch.dim, arch.patch_size, arch.depth)
         and distilled == (arch.distillation != "none")
-    ]
-    alike = " or ".join(names)
-    return f"{alike}, saved by Hugging Face" if alike and style else alike or style
+    )

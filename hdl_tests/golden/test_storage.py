@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import safetensors.torch
 import torch
 
 from golden import storage
-from golden.qnetwork import QNetwork
+from golden.preprocess import Preprocess
+from golden.qnetwork import RANDOM, QNetwork
 from golden.storage import load, save
 from hdl_tests.harness.networks import random_qnetwork
 from vitaccel.errors import ConfigError
@@ -49,6 +51,20 @@ def test_round_trip_is_exact(variant: str, tmp_path: Path) -> None:
     for name, tensor in network.tensors.items():
         assert found.tensors[name].dtype == tensor.dtype
         assert torch.equal(found.tensors[name], tensor)
+
+
+@pytest.mark.parametrize("resize", [248, (16, 18), None])
+def test_what_is_known_of_the_float_model_stays(
+    resize: int | tuple[int, int] | None, tmp_path: Path
+) -> None:
+    how = Preprocess(resize=resize, resample="lanczos")
+    save(replace(random_qnetwork(), trained=False, preprocess=how), tmp_path)
+    found = load(tmp_path)
+    assert (found.trained, found.preprocess) == (False, how)
+    assert found.remarks == [RANDOM]
+    save(random_qnetwork(), tmp_path)
+    found = load(tmp_path)
+    assert (found.trained, found.preprocess, found.remarks) == (True, None, [])
 
 
 def test_files(tmp_path: Path) -> None:
