@@ -62,6 +62,15 @@ def test_folder_converts_grey_jpeg_to_three_channels(tmp_path: Path) -> None:
     assert torch.equal(images[:, 0], images[:, 2])
 
 
+def test_folder_reads_no_more_than_it_is_asked_for(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.full((3, *SHAPE), 2.0))
+    np.save(tmp_path / "b.npy", np.full((3, *SHAPE), 3.0))
+    (tmp_path / "c.png").write_bytes(b"broken")
+    images = read_folder(tmp_path, SHAPE, count=5)
+    assert images.mean(dim=(1, 2, 3)).tolist() == [2, 2, 2, 3, 3]
+    assert len(read_folder(tmp_path, SHAPE, count=6)) == 6
+
+
 def test_folder_refuses_a_missing_or_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=f"^image folder {tmp_path / 'no'} does not exist$"):
         read_folder(tmp_path / "no", SHAPE)

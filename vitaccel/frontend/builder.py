@@ -33,7 +33,7 @@ class Builder:
         self.layers: dict[str, Layer] = {}
         self.params: dict[str, Tensor] = {}
         self.origins: dict[Tensor, str] = {}
-        self._used: set[str] = set()  # read by a layer: may not be rescaled any more
+        self._used: Counter[str] = Counter()  # reads by layers: then not to be rescaled any more
         self._opaque: set[str] = set()  # computed from something refused: never refuse again
         self._versions: Counter[str] = Counter()
 
@@ -83,7 +83,7 @@ class Builder:
             view = self.fold(view, view.scale)
         if view.version != self._versions[view.source]:
             raise Refused(f"{view.source!r} is used both before and after it is scaled")
-        self._used.add(view.source)
+        self._used[view.source] += 1
         layer = self.layers[view.source]
         everything = whole(layer.shape)
         if torch.equal(order, everything):
@@ -152,9 +152,9 @@ class Builder:
 
     def _own(self, layer: Add) -> bool:
         """Whether it adds two layers with parameters that nothing else reads."""
-        readers = Counter(chain.from_iterable(other.operands for other in self.layers.values()))
         return all(
-            isinstance(self.layers[part], Linear) and readers[part] == 1 for part in layer.operands
+            isinstance(self.layers[part], Linear) and self._used[part] == 1
+            for part in layer.operands
         )
 
     def _scale(self, name: str, factor: Tensor | float, shift: Tensor | float = 0.0) -> None:

@@ -1,8 +1,11 @@
 """From a PyTorch model to a float `Network`, by `torch.export`."""
 
 import copy
+import logging
+import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -88,12 +91,36 @@ def _export(module: nn.Module, example: Tensor) -> ExportedProgram:
 def _load(path: Path) -> ExportedProgram:
     if not path.is_file():
         raise ConfigError(f"model {path} does not exist")
+    with _unlogged() as reasons:
+        try:
+            return _functional(torch.export.load(path))
+        except Exception as bad:
+            reason = [*reasons, _first_line(bad)][0]
+            if foreign := re.match(r"Deserializing (\S+) in pytree is not registered", reason):
+                raise ConfigError(
+                    f"model {path} returns {foreign[1]}, which only its own library can read; "
+                    "export a module that returns the logits alone, as a tensor"
+                ) from bad
+            raise ConfigError(
+                f"model {path} is not a whole file of torch.export.save: {reason}"
+            ) from bad
+
+
+@contextmanager
+def _unlogged() -> Iterator[list[str]]:
+    """Keep what PyTorch would log of a file, whole tracebacks, and yield the reasons in it."""
+    logger, reasons = logging.getLogger("torch.export"), list[str]()
+
+    def keep(record: logging.LogRecord) -> bool:
+        if record.exc_info and record.exc_info[1]:
+            reasons.append(_first_line(record.exc_info[1]))
+        return False
+
+    logger.addFilter(keep)
     try:
-        return _functional(torch.export.load(path))
-    except Exception as bad:
-        raise ConfigError(
-            f"model {path} is not a whole file of torch.export.save: {_first_line(bad)}"
-        ) from bad
+        yield reasons
+    finally:
+        logger.removeFilter(keep)
 
 
 def _functional(program: ExportedProgram) -> ExportedProgram:
@@ -110,5 +137,5 @@ def _functional(program: ExportedProgram) -> ExportedProgram:
         return program.run_decompositions(table)
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
