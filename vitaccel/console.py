@@ -52,7 +52,7 @@ def show(result: Mapping[str, Any], as_json: bool, lines: Sequence[str] = ()) ->
         sys.stdout.write(json.dumps(result, indent=1) + "\n")
     else:
         for line in lines:
-            out.print(line, highlight=False)
+            out.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -13,9 +13,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import golden.quantize
 import golden.scheme
 import vitaccel.generate
+import vitaccel.quantize
 from vitaccel.compile.instruction import decode
 from vitaccel.config import PRESETS, AcceleratorConfig
 from vitaccel.flow import tools
@@ -125,7 +125,8 @@ def test_compile_writes_program_and_listing(run: Run, network: Path, tmp_path: P
     assert about["config_digest"] == PRESETS["tiny"].digest()
     main = about["main"]
     assert json.loads(out) == {
-        "instructions": len(main["labels"]), "bytes": len(image), "out": str(tmp_path)
+        "instructions": len(main["labels"]), "bytes": len(image), "out": str(tmp_path),
+        "trained": True,
     }  # fmt: skip
     listing = (tmp_path / "program.txt").read_text().split(f"main: {main['address']:#x}\n")[1]
     code = [image[main["address"] + BYTES * n :][:BYTES] for n in range(len(main["labels"]))]
@@ -142,8 +143,8 @@ def test_quantize_refusals(refused: Callable[..., None], tmp_path: Path) -> None
     np.save(wrong / "a.npy", np.zeros((1, 9, 9), dtype=np.uint8))
     digits = ("--images", "digits:train", "-o", out)
     message = (
-        "model must be 'digits', a name such as deit_tiny_patch16_224, a .safetensors checkpoint "
-        "or a .pt2, not 'letters'"
+        "model must be 'digits', a name such as deit_tiny_patch16_224, hf: and a folder of "
+        "save_pretrained, a .safetensors checkpoint or a .pt2, not 'letters'"
     )
     refused(message, "quantize", "letters", *digits)
     refused(f"model {tmp_path / 'a.pt2'} does not exist", "quantize", tmp_path / "a.pt2", *digits)
@@ -226,7 +227,7 @@ def interrupt(*_: object, **__: object) -> None:
 
 def test_interrupt_ends_with_130(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vitaccel.generate, "Accelerator", interrupt)
-    monkeypatch.setattr(golden.quantize, "quantize", interrupt)
+    monkeypatch.setattr(vitaccel.quantize, "quantize", interrupt)
     for words in (("generate",), ("quantize", "digits", "--images", "digits:train")):
         code, out, messages = run(*words, "-o", tmp_path / "out")
         assert (code, out, messages) == (130, "", [])

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from golden.models import ARCHITECTURES, Architecture
 from vitaccel.sources import Images
 from vitaccel.verify import Mismatch, Verdict
 
@@ -55,22 +54,6 @@ def test_estimate_tells_cycles_and_traffic(run: Run, network: Path) -> None:
     assert out.startswith(f"{about['cycles_per_image']} cycles per image\n")
     message = "memory must be one of bus, sdram, not 'none'"
     assert run("estimate", network, "--config", "tiny", "--memory", "none") == (3, "", [message])
-
-
-def test_random_parameters_are_said_to_be_random(
-    run: Run, refused: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    small = Architecture(
-        image_size=8, channels=1, patch_size=4, dim=16, depth=1, heads=2, classes=4
-    )
-    monkeypatch.setitem(ARCHITECTURES, "vit_test", small)
-    monkeypatch.setattr("golden.models.named._fold_normalization", lambda *_: None)
-    words = ["--images", "digits:train", "--config", "tiny", "--scheme", "w8a8", "--count", "4"]
-    code, out, _ = run("quantize", "vit_test", *words, "-o", tmp_path / "net")
-    assert code == 0
-    assert "parameters are random: give --weights" in out
-    message = "weights go with a model by name, not with 'digits'"
-    refused(message, "quantize", "digits", "--weights", "x", *words, "-o", tmp_path / "net2")
 
 
 def test_ctrl_c_ends_the_demo_and_leaves_nothing_half_written(tmp_path: Path) -> None:

@@ -125,6 +125,16 @@ def test_a_mismatch_is_not_hidden(tmp_path: Path) -> None:
     assert "Bit-exact" not in text
 
 
+@pytest.mark.parametrize(
+    ("trained", "said"), [({}, 0), ({"trained": True}, 0), ({"trained": False}, 1)]
+)
+def test_random_parameters_are_said_to_be_random(
+    trained: dict[str, bool], said: int, tmp_path: Path
+) -> None:
+    text = words(Page(write_report(tmp_path, SUMMARY | trained, LAYERS, TIMELINE).read_text()))
+    assert text.count("The parameters are random, not those of a trained model.") == said
+
+
 @pytest.mark.parametrize("seconds", [12.5, {}])
 def test_page_of_little_data(seconds: object, tmp_path: Path) -> None:
     optional = ("network", "scheme", "config", "accuracy_held_out", "held_out_images")
