@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from golden.evaluate import run_float
 from golden.models import Architecture, VisionTransformer
 from golden.network import Add, Linear, Network
+from hdl_tests.harness.huggingface import DEIT, TEACHER, VIT, transformers_model
 from vitaccel.errors import ConfigError
 from vitaccel.frontend import check, from_module, from_pt2
 
@@ -127,30 +128,10 @@ class Logits(nn.Module):
         return self.model(x).logits
 
 
-FAMILIES = {
-    "ViTForImageClassification": "ViT",
-    "DeiTForImageClassification": "DeiT",
-    "DeiTForImageClassificationWithTeacher": "DeiT",
-}
-
-
-def of_transformers(kind: str) -> Any:
-    transformers = pytest.importorskip("transformers")
-    config = getattr(transformers, f"{FAMILIES[kind]}Config")(
-        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=48,
-        image_size=16, patch_size=4, num_labels=10,
-    )  # fmt: skip
-    model = getattr(transformers, kind)(config).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(std=0.2)
-    return model
-
-
-@pytest.mark.parametrize("kind", FAMILIES)
+@pytest.mark.parametrize("kind", [VIT, DEIT, TEACHER])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_exported_models_of_transformers(kind: str, tmp_path: Path) -> None:
-    model, images = Logits(of_transformers(kind)), torch.rand(2, 3, 16, 16)
+    model, images = Logits(transformers_model(kind)), torch.rand(2, 3, 16, 16)
     torch.export.save(torch.export.export(model, (images[:1],)), tmp_path / "m.pt2")
     assert_equivalent(from_pt2(tmp_path / "m.pt2"), model, images)
 
@@ -165,7 +146,7 @@ def test_an_exported_distilled_model(tmp_path: Path) -> None:
 def test_a_result_of_another_library_is_named_without_a_traceback(tmp_path: Path) -> None:
     """In a process that has not imported transformers, as that of the command line."""
     path = tmp_path / "m.pt2"
-    model = of_transformers("DeiTForImageClassification")
+    model = transformers_model(DEIT)
     torch.export.save(torch.export.export(model, (torch.rand(1, 3, 16, 16),)), path)
     words = [sys.executable, "-m", "vitaccel.cli", "check", path]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
