@@ -1,5 +1,6 @@
 """A model with two classifiers, from float to RTL: their mean is computed in hardware."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 
 from golden.evaluate import run_float
 from golden.models import Architecture, VisionTransformer
-from golden.qnetwork import QLinear
+from golden.qnetwork import RANDOM, QLinear
 from golden.quantize import quantize
 from golden.scheme import Scheme
 from vitaccel.config import PRESETS
@@ -33,13 +34,14 @@ ARCH = Architecture(
 def test_the_mean_of_two_classifiers_is_bit_exact_in_rtl() -> None:
     torch.manual_seed(0)
     model, images = VisionTransformer(ARCH).eval(), torch.rand(32, 1, 8, 8)
-    network = from_module(model, images, "distilled")
+    network = replace(from_module(model, images, "distilled"), trained=False)
     integers = quantize(network, images, Scheme.for_config("w8a8", TINY))
     last = integers.layers[-1]
     assert isinstance(last, QLinear)
     assert (last.name, last.residual) == ("head_dist", "head")
     verdict = verify(integers, TINY, images[:3], MODELS, Stopwatch())
     assert verdict.bit_exact, verdict.lines()
+    assert (verdict.lines()[-1], verdict.summary()["trained"]) == (RANDOM, False)
     assert {"head", "head_dist"} <= verdict.tensors.keys()
     mean = run_float(network, images[:3])[network.layers[-1].name][:, 0]
     found = torch.from_numpy(verdict.logits) * last.out.scale
