@@ -61,7 +61,8 @@ class Post(wiring.Component):
     out : Out(WritePort)
         Output words.
     param, table : In(WritePort)
-        POST_PARAM and TABLE, see `PostPipe`. Always ready.
+        POST_PARAM and TABLE, see `PostPipe`. A table waits while another one is in use, at most
+        for the rest of the tile.
 
     Timing
     ------
@@ -166,6 +167,7 @@ class Post(wiring.Component):
             pipe.i.param.eq(param),
             pipe.i.residual.eq(residual.p.data),
             pipe.i.settings.eq(tile.settings),
+            pipe.i.settings.use_table.eq(tile.settings.use_table & issued),
         ]
         self._answer(m, pipe, results, issued)
         self._release(m, issued & end_of_tile, settling)

@@ -60,7 +60,7 @@ class PostPipe(wiring.Component):
     Members
     -------
     i : In(beat_layout)
-        One beat per cycle.
+        One beat per cycle; ``use_table`` 0 in cycles without one, or writes to the tables wait.
     columns : In(array of all columns)
         Row that belongs to the beat of ``DRAIN_LATENCY`` cycles ago. Lane l takes column
         ``select * R + l``, or with `wide` that plus 16 times column ``(select + 1) * R + l``
@@ -68,8 +68,9 @@ class PostPipe(wiring.Component):
     o : Out(word)
         The word of the beat of `pipe_latency` cycles ago.
     param, table : In(WritePort)
-        Into the memories, see `PlaneMemory` and `LaneTable`. Not to be written while a beat that
-        uses the same word or table is under way.
+        Into the memories, see `PlaneMemory` and `LaneTable`: a table waits for a cycle in which no
+        beat looks anything up. Not to be written while a beat that uses the same word or table is
+        under way.
 
     Timing
     ------
@@ -143,9 +144,10 @@ class PostPipe(wiring.Component):
         m.submodules.tables = tables = LaneTable(self.config, self.config.table_slots, 1)
         link(m, wiring.flipped(self.table), tables.write)
         slot = delayed(m, settings.table, Requant.LATENCY, "slot")
-        use = delayed(m, settings.use_table, Requant.LATENCY + LaneTable.LATENCY, "use_table")
+        soon = delayed(m, settings.use_table, Requant.LATENCY - 1, "soon")
+        use = delayed(m, soon, 1 + LaneTable.LATENCY, "use_table")
         plain = delayed(m, y, LaneTable.LATENCY, "plain")
-        m.d.comb += [tables.slot.eq(slot), tables.index.eq(y)]
+        m.d.comb += [tables.hold.eq(soon), tables.slot.eq(slot), tables.index.eq(y)]
         m.d.sync += self.o.eq(Mux(use, Value.cast(tables.data), Value.cast(plain)))
 
 

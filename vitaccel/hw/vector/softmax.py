@@ -46,7 +46,8 @@ class Softmax(wiring.Component):
     fields : In(command_layout(SOFTMAX))
         ``param`` (slot), ``log2`` and ``bits`` (1 to 8) are used; constant while rows are inside.
     write : In(WritePort)
-        Exp tables, see `isa.Space.EXP`. Always ready. Entry 0 must be 32768, others at most that.
+        Exp tables, see `isa.Space.EXP`. Always ready; no word is looked up while one is written.
+        Entry 0 must be 32768, others at most that.
     i : In(marked words of unsigned(8) lanes)
         Rows of int8, at most ``row_words`` words each.
     o : Out(stream of words)
@@ -124,7 +125,7 @@ class Softmax(wiring.Component):
         wiring.connect(m, wiring.flipped(self.write), table.write)
         launch = Signal()
         m.d.comb += [
-            launch.eq(words.o.valid & maxima.o.valid & room.free),
+            launch.eq(words.o.valid & maxima.o.valid & room.free & ~table.writing),
             words.o.ready.eq(launch),
             maxima.o.ready.eq(launch & words.o.p.last),
             room.take.eq(launch),
