@@ -139,7 +139,7 @@ class LayerNorm(wiring.Component):
         scaled = Signal(marked_layout(self.config, SCALED), reset_less=True)
         m.d.sync += [scaled.mask.eq(word.mask), scaled.last.eq(word.last)]
         for r, lane in enumerate(scaled.lanes):
-            m.d.sync += lane.eq(word.lanes[r].as_signed() << params.shift[r][:2])
+            m.d.sync += lane.eq(word.lanes[r].as_signed() << params.shift[r])
         return scaled, delayed(m, taken, NormParams.LATENCY + 1, "taken", reset_less=False)
 
     def _finish(
