@@ -11,7 +11,6 @@ from hdl_tests.harness.post_cases import Case, Memories, random_case
 from hdl_tests.harness.pysim import CLOCK_PERIOD, assert_same
 from vitaccel import isa
 from vitaccel.config import PRESETS, AcceleratorConfig
-from vitaccel.hw.memory.fetch import Fetch
 from vitaccel.hw.post.post import Post
 
 READ_LATENCY = 5
@@ -215,7 +214,7 @@ def test_latency_and_one_word_per_cycle(name: str, use_residual: int) -> None:
     """Three cycles more per tile, none between commands; the residual costs nothing."""
     memories = Memories(CONFIGS[name], 0)
     rng = random.Random(0)
-    shape = {"n_rows": 7, "n_words": 5, "tile_words": 2}
+    shape = {"n_rows": 12, "n_words": 6, "tile_words": 2}
     cases = [
         random_case(rng, memories, use_table=0, use_residual=use_residual, **shape)
         for _ in range(3)
@@ -224,14 +223,12 @@ def test_latency_and_one_word_per_cycle(name: str, use_residual: int) -> None:
     bench.check()
     want = []
     at = bench.written[0]
-    for _ in cases:
-        for n_words in (2, 2, 1):
-            want += range(at, at + 7 * n_words)
-            at += 7 * n_words + 3
+    for _ in range(3 * len(cases)):
+        want += range(at, at + 24)
+        at += 24 + 3
     assert bench.written == want
-    # Three cycles to check and cut the command, one each for the queue of tiles and the walk. Or:
-    # three, one for the walk of the residual, then the memory and the queue behind it.
-    start = bench.taken[0] + (4 + READ_LATENCY + Fetch.LATENCY if use_residual else 5)
+    # Three cycles to check and cut the command, one each for taking and for walking the tile.
+    start = bench.taken[0] + 5 + 9 * shape["tile_words"]
     assert bench.written[0] == start + bench.dut.latency
 
 
@@ -254,14 +251,14 @@ def test_tables_are_loaded_while_others_are_used(pause: float) -> None:
         assert [t - same[0] for t in same] == [t - first for t in alone.written]
 
 
-def test_tails_wait_for_nobody() -> None:
-    """Many commands of one word each keep the pipeline as full as the banks allow."""
+def test_tails_wait_for_their_parameters() -> None:
+    """Many commands of one word each: as soon as its nine planes are there."""
     memories = Memories(CONFIGS["one group"], 0)
     rng = random.Random(0)
     shape = {"n_rows": 1, "n_words": 1, "use_table": 0, "use_residual": 0}
     bench = Bench(memories, [random_case(rng, memories, **shape) for _ in range(40)])
     bench.check()
-    assert bench.written == list(range(bench.written[0], bench.written[0] + 4 * 40, 4))
+    assert bench.written == list(range(bench.written[0], bench.written[0] + 11 * 40, 11))
 
 
 @pytest.mark.parametrize(
@@ -271,6 +268,7 @@ def test_tails_wait_for_nobody() -> None:
         ({"n_rows": 17}, isa.Status.ILLEGAL_FIELD),
         ({"n_words": 0}, isa.Status.ILLEGAL_FIELD),
         ({"tile_words": 0}, isa.Status.ILLEGAL_FIELD),
+        ({"tile_words": 2}, isa.Status.ILLEGAL_FIELD),
         ({"post_shift": 0}, isa.Status.ILLEGAL_FIELD),
         ({"post_shift": 33}, isa.Status.ILLEGAL_FIELD),
         ({"pre_shift": 16}, isa.Status.ILLEGAL_FIELD),
