@@ -7,6 +7,8 @@ from itertools import accumulate
 from typing import Any
 
 import torch
+from amaranth import Module
+from amaranth.lib import stream, wiring
 from amaranth.sim import Simulator
 from amaranth.sim._async import TestbenchContext
 from torch import Tensor
@@ -15,6 +17,8 @@ from golden.ops.layernorm import layernorm, layernorm_constants
 from golden.ops.softmax import exp_table, softmax
 from hdl_tests.harness.pysim import CLOCK_PERIOD
 from vitaccel.config import AcceleratorConfig
+from vitaccel.hw.streams.stream import link
+from vitaccel.hw.vector.replay import Replay
 
 
 @dataclass(kw_only=True)
@@ -184,6 +188,32 @@ async def write_all(
     await ctx.tick()
 
 
+class Alone(wiring.Component):
+    """`LayerNorm` or `Softmax` behind its `Replay`."""
+
+    fields: Any
+    write: stream.Interface
+    i: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, operator: Any) -> None:
+        self.operator = operator
+        members = dict(operator.signature.members)
+        super().__init__({name: members[name] for name in ("fields", "write", "i", "o")})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.replay = replay = Replay(self.operator.config)
+        m.submodules.operator = self.operator
+        link(m, wiring.flipped(self.i), replay.i)
+        link(m, replay.once, self.operator.i)
+        link(m, replay.again, self.operator.again)
+        link(m, wiring.flipped(self.write), self.operator.write)
+        link(m, self.operator.o, wiring.flipped(self.o))
+        m.d.comb += self.operator.fields.eq(self.fields)
+        return m
+
+
 async def until(ctx: TestbenchContext, condition: Callable[[], bool]) -> None:
     """Wait for the first cycle in which ``condition`` holds."""
     while not condition():
@@ -191,12 +221,13 @@ async def until(ctx: TestbenchContext, condition: Callable[[], bool]) -> None:
 
 
 def run_operator(
-    dut: Any, cases: Sequence[Case], *, pause: float = 0.0, seed: int = 0, ahead: bool = False
+    operator: Any, cases: Sequence[Case], *, pause: float = 0.0, seed: int = 0, ahead: bool = False
 ) -> Run:
     """Send the rows of one case after the other through `LayerNorm` or `Softmax`.
 
     Parameters are written between cases, or those of the next case ``ahead``, beside the rows.
     """
+    dut: Any = Alone(operator)
     run = Run([], [], [])
     ready = [False] * len(cases)  # parameters of case n are there
     sent = [case.marked(random.Random(seed)) for case in cases]

@@ -11,13 +11,14 @@ from vitaccel.hw.ports import WritePort
 __all__ = ["NormParams"]
 
 # Parameter: first plane in the address map of `isa.Space.VECTOR_PARAM`, bits.
-PLANES = {"gain": (0, 16), "offset": (2, 32), "shift": (6, 2)}
+PLANES = {"gain": (0, 16), "offset": (2, 32), "shift": (6, 2), "shift_again": (6, 2)}
 
 
 class NormParams(wiring.Component):
     """Gain, offset and shift of every channel, each with a read address of its own.
 
     They are used in different stages, so one wide memory would need registers to keep them aligned.
+    The shift is used twice.
 
     Parameters
     ----------
@@ -28,9 +29,9 @@ class NormParams(wiring.Component):
     -------
     write : In(WritePort)
         As `isa.Space.VECTOR_PARAM` says. Always ready.
-    gain_address, offset_address, shift_address : In(range(vector_words))
+    gain_address, offset_address, shift_address, shift_again_address : In(range(vector_words))
         Words to read.
-    gain, offset, shift : Out(R lanes of unsigned(16), unsigned(32), unsigned(2))
+    gain, offset, shift, shift_again : Out(R lanes of unsigned(16), unsigned(32), twice unsigned(2))
         What the words hold, `LATENCY` cycles after their addresses.
 
     Timing
@@ -41,9 +42,11 @@ class NormParams(wiring.Component):
     gain_address: Signal
     offset_address: Signal
     shift_address: Signal
+    shift_again_address: Signal
     gain: data.View
     offset: data.View
     shift: data.View
+    shift_again: data.View
 
     LATENCY = PlaneMemory.LATENCY
 
