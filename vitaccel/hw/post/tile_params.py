@@ -44,8 +44,8 @@ class TileParams(wiring.Component):
     """Keep channel words byte by byte; spread those of a tile out before it begins.
 
     A tile uses its few channel words again in every row. So the memory of all channel words gives
-    one plane (byte of every lane) per cycle, and needs a ninth of the block RAM that whole words
-    would; the next tile's words are copied to distributed memory while the present one drains.
+    one plane (byte of every lane) per cycle, deep and narrow as block RAM is, and the next tile's
+    words are copied to distributed memory while the present tile drains.
 
     Parameters
     ----------

@@ -50,8 +50,7 @@ class LayerNorm(wiring.Component):
     ------
     The first word of a row leaves `latency` cycles after its last one came. One word per cycle for
     rows of `RowScale.INTERVAL` words or more, otherwise one row every `RowScale.INTERVAL` cycles.
-    Combinational
-    path from ``again.valid`` to ``again.ready``.
+    Combinational path from ``again.valid`` to its ``ready``.
 
     Numerics
     --------

@@ -56,8 +56,8 @@ class Softmax(wiring.Component):
     ------
     The first word of a row leaves `latency` cycles after its last one came, more if the row before
     is longer. One word per cycle for rows of `RowTotal.INTERVAL` words or more, otherwise one row
-    every `RowTotal.INTERVAL` cycles. Combinational path from ``again.valid`` to
-    ``again.ready``.
+    every `RowTotal.INTERVAL` cycles. Combinational path from ``again.valid`` to its
+    ``ready``.
 
     Numerics
     --------
