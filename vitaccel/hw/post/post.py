@@ -63,7 +63,7 @@ class Post(wiring.Component):
         Output words.
     param, table : In(WritePort)
         POST_PARAM and TABLE, see `TileParams` and `PostPipe`. A table waits while another one is in
-        use, at most for the rest of the tile.
+        use: there are free cycles where a row waits, and three at the end of every tile.
 
     Timing
     ------
