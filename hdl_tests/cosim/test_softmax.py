@@ -3,6 +3,7 @@
 import pytest
 
 from hdl_tests.harness.cosim import simulate
+from hdl_tests.harness.vector_rows import Alone
 from vitaccel.config import PRESETS
 from vitaccel.hw.vector.softmax import Softmax
 
@@ -13,7 +14,7 @@ pytestmark = [pytest.mark.cosim, pytest.mark.slow]
 def test_matches_golden(preset: str) -> None:
     config = PRESETS[preset]
     simulate(
-        Softmax(config),
+        Alone(Softmax(config)),
         name=f"softmax_{preset}",
         bench="hdl_tests.cosim.tb_vector_rows",
         env={"VITACCEL_CONFIG": config.model_dump_json(), "VITACCEL_OP": "SOFTMAX"},

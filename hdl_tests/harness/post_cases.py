@@ -85,7 +85,7 @@ def random_case(rng: random.Random, memories: Memories, **fixed: int) -> Case:
     fields = {
         "n_rows": rng.choice([1, 2, 5, config.accumulator_rows if rng.random() < 0.1 else 3]),
         "n_words": rng.choice([1, 2, 3, 4]),
-        "tile_words": rng.choice([1, 2, 3]),
+        "tile_words": rng.randint(1, config.groups),
         "dst": rng.randrange(TARGET_WORDS),
         "dst_stride": rng.randrange(64),
         "residual": rng.randrange(256),

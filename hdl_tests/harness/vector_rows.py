@@ -1,11 +1,14 @@
 """Rows for VECTOR: parameters and data as the golden model and as the hardware take them."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
+from amaranth import Module
+from amaranth.lib import stream, wiring
 from amaranth.sim import Simulator
 from amaranth.sim._async import TestbenchContext
 from torch import Tensor
@@ -14,6 +17,8 @@ from golden.ops.layernorm import layernorm, layernorm_constants
 from golden.ops.softmax import exp_table, softmax
 from hdl_tests.harness.pysim import CLOCK_PERIOD
 from vitaccel.config import AcceleratorConfig
+from vitaccel.hw.streams.stream import link
+from vitaccel.hw.vector.replay import Replay
 
 
 @dataclass(kw_only=True)
@@ -183,19 +188,65 @@ async def write_all(
     await ctx.tick()
 
 
-def run_operator(dut: Any, cases: Sequence[Case], *, pause: float = 0.0, seed: int = 0) -> Run:
-    """Send the rows of one case after the other through `LayerNorm` or `Softmax`."""
+class Alone(wiring.Component):
+    """`LayerNorm` or `Softmax` behind its `Replay`."""
+
+    fields: Any
+    write: stream.Interface
+    i: stream.Interface
+    o: stream.Interface
+
+    def __init__(self, operator: Any) -> None:
+        self.operator = operator
+        members = dict(operator.signature.members)
+        super().__init__({name: members[name] for name in ("fields", "write", "i", "o")})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.replay = replay = Replay(self.operator.config)
+        m.submodules.operator = self.operator
+        link(m, wiring.flipped(self.i), replay.i)
+        link(m, replay.once, self.operator.i)
+        link(m, replay.again, self.operator.again)
+        link(m, wiring.flipped(self.write), self.operator.write)
+        link(m, self.operator.o, wiring.flipped(self.o))
+        m.d.comb += self.operator.fields.eq(self.fields)
+        return m
+
+
+async def until(ctx: TestbenchContext, condition: Callable[[], bool]) -> None:
+    """Wait for the first cycle in which ``condition`` holds."""
+    while not condition():
+        await ctx.tick()
+
+
+def run_operator(
+    operator: Any, cases: Sequence[Case], *, pause: float = 0.0, seed: int = 0, ahead: bool = False
+) -> Run:
+    """Send the rows of one case after the other through `LayerNorm` or `Softmax`.
+
+    Parameters are written between cases, or those of the next case ``ahead``, beside the rows.
+    """
+    dut: Any = Alone(operator)
     run = Run([], [], [])
+    ready = [False] * len(cases)  # parameters of case n are there
     sent = [case.marked(random.Random(seed)) for case in cases]
-    total = sum(map(len, sent))
+    before = list(accumulate(map(len, sent), initial=0))  # words of earlier cases
+    total = before[-1]
     clock = [0]
+
+    async def writer(ctx: TestbenchContext) -> None:
+        for n, case in enumerate(cases):
+            first = before[max(n - ahead, 0)]
+            await until(ctx, lambda first=first: len(run.words) >= first)
+            await write_all(ctx, dut.write, case.writes())
+            ready[n] = True
 
     async def source(ctx: TestbenchContext) -> None:
         rng = random.Random(f"source {seed}")
-        for case, words in zip(cases, sent, strict=True):
-            while len(run.words) < len(run.taken):  # fields may change once all rows have left
-                await ctx.tick()
-            await write_all(ctx, dut.write, case.writes())
+        for n, (case, words) in enumerate(zip(cases, sent, strict=True)):
+            # Fields may change once all rows have left.
+            await until(ctx, lambda n=n: ready[n] and len(run.words) == len(run.taken))
             ctx.set(dut.fields, case.fields())
             await ctx.tick()
             for word in words:
@@ -226,6 +277,7 @@ def run_operator(dut: Any, cases: Sequence[Case], *, pause: float = 0.0, seed: i
 
     sim = Simulator(dut)
     sim.add_clock(CLOCK_PERIOD)
+    sim.add_testbench(writer)
     sim.add_testbench(source)
     sim.add_testbench(sink)
     sim.add_testbench(guard, background=True)

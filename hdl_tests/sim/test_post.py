@@ -11,7 +11,6 @@ from hdl_tests.harness.post_cases import Case, Memories, random_case
 from hdl_tests.harness.pysim import CLOCK_PERIOD, assert_same
 from vitaccel import isa
 from vitaccel.config import PRESETS, AcceleratorConfig
-from vitaccel.hw.memory.fetch import Fetch
 from vitaccel.hw.post.post import Post
 
 READ_LATENCY = 5
@@ -45,6 +44,7 @@ class Bench:
         self.got: list[tuple[int, list[int]]] = []
         self.asked = 0
         self.loaded = False
+        self.late: int | None = None  # slot of a table to be written while commands run
         self.bad: dict[str, int] | None = None  # a command after all others
         self.status = isa.Status.OK
 
@@ -54,6 +54,8 @@ class Bench:
         sim.add_testbench(self.clock, background=True)  # the first: counts before others look
         for process in (self.drain, self.residual, self.watch):
             sim.add_testbench(process, background=True)
+        if self.late is not None:
+            sim.add_testbench(self.late_table, background=True)
         for process in (self.command, self.write):
             sim.add_testbench(process)
         sim.run()
@@ -75,13 +77,13 @@ class Bench:
         while True:
             await ctx.tick()
             self.now += 1
-            assert self.now < 200_000, f"stuck after {len(self.got)} words"
+            assert self.now < 20_000, f"stuck after {len(self.got)} words"
 
     async def load(self, ctx: TestbenchContext) -> None:
         tables = any(case.fields["use_table"] for case in self.cases)
         for port, writes in (
             (self.dut.param, self.memories.param_writes()),
-            (self.dut.table, self.memories.table_writes() if tables else []),
+            (self.dut.table, self._table(early=True) if tables else []),
         ):
             ctx.set(port.valid, 1)
             for address, lanes in writes:
@@ -91,6 +93,24 @@ class Bench:
             ctx.set(port.valid, 0)
         self.loaded = True
 
+    def _table(self, *, early: bool) -> list[tuple[int, list[int]]]:
+        return [
+            write for write in self.memories.table_writes() if (write[0] >> 8 != self.late) == early
+        ]
+
+    async def late_table(self, ctx: TestbenchContext) -> None:
+        port = self.dut.table
+        while not self.written:
+            await ctx.tick()
+        for address, lanes in self._table(early=False):
+            ctx.set(port.payload, {"address": address, "data": lanes})
+            ctx.set(port.valid, 1)
+            taken = 0
+            while not taken:
+                _, _, taken = await ctx.tick().sample(port.ready)
+        ctx.set(port.valid, 0)
+        self.late = None
+
     async def command(self, ctx: TestbenchContext) -> None:
         rng = random.Random(f"command {self.seed}")
         await self.load(ctx)
@@ -98,6 +118,8 @@ class Bench:
         for case in self.cases:
             while rng.random() < self.pause:
                 await ctx.tick().repeat(rng.choice([1, 20]))
+            while case.fields["table"] == self.late:
+                await ctx.tick()
             ctx.set(port.payload, case.fields)
             ctx.set(port.valid, 1)
             taken = 0
@@ -192,7 +214,7 @@ def test_latency_and_one_word_per_cycle(name: str, use_residual: int) -> None:
     """Three cycles more per tile, none between commands; the residual costs nothing."""
     memories = Memories(CONFIGS[name], 0)
     rng = random.Random(0)
-    shape = {"n_rows": 7, "n_words": 5, "tile_words": 2}
+    shape = {"n_rows": 12, "n_words": 6, "tile_words": 2}
     cases = [
         random_case(rng, memories, use_table=0, use_residual=use_residual, **shape)
         for _ in range(3)
@@ -201,25 +223,42 @@ def test_latency_and_one_word_per_cycle(name: str, use_residual: int) -> None:
     bench.check()
     want = []
     at = bench.written[0]
-    for _ in cases:
-        for n_words in (2, 2, 1):
-            want += range(at, at + 7 * n_words)
-            at += 7 * n_words + 3
+    for _ in range(3 * len(cases)):
+        want += range(at, at + 24)
+        at += 24 + 3
     assert bench.written == want
-    # Three cycles to check and cut the command, one each for the queue of tiles and the walk. Or:
-    # three, one for the walk of the residual, then the memory and the queue behind it.
-    start = bench.taken[0] + (4 + READ_LATENCY + Fetch.LATENCY if use_residual else 5)
+    # Three cycles to check and cut the command, one each for taking and for walking the tile.
+    start = bench.taken[0] + 5 + 9 * shape["tile_words"]
     assert bench.written[0] == start + bench.dut.latency
 
 
-def test_tails_wait_for_nobody() -> None:
-    """Many commands of one word each keep the pipeline as full as the banks allow."""
+@pytest.mark.parametrize("pause", [0.0, 0.5], ids=["free", "paused"])
+def test_tables_are_loaded_while_others_are_used(pause: float) -> None:
+    """Words come as if nothing were loaded; the table goes into the gaps between tiles."""
+    memories = Memories(CONFIGS["pot"], 0)
+    rng = random.Random(0)
+    shape = {"n_rows": 4, "n_words": 4, "tile_words": 1, "use_table": 1}
+    cases = [random_case(rng, memories, table=0, low=-128, high=127, **shape) for _ in range(30)]
+    alone = Bench(memories, cases, pause=pause)
+    alone.check()
+    later = [random_case(rng, memories, table=1, low=-128, high=127, **shape) for _ in range(3)]
+    bench = Bench(memories, cases + later, pause=pause)
+    bench.late = 1
+    bench.check()
+    if not pause:
+        first, *_ = alone.written
+        same = bench.written[: len(alone.written)]
+        assert [t - same[0] for t in same] == [t - first for t in alone.written]
+
+
+def test_tails_wait_for_their_parameters() -> None:
+    """Many commands of one word each: as soon as its nine planes are there."""
     memories = Memories(CONFIGS["one group"], 0)
     rng = random.Random(0)
     shape = {"n_rows": 1, "n_words": 1, "use_table": 0, "use_residual": 0}
     bench = Bench(memories, [random_case(rng, memories, **shape) for _ in range(40)])
     bench.check()
-    assert bench.written == list(range(bench.written[0], bench.written[0] + 4 * 40, 4))
+    assert bench.written == list(range(bench.written[0], bench.written[0] + 11 * 40, 11))
 
 
 @pytest.mark.parametrize(
@@ -229,6 +268,7 @@ def test_tails_wait_for_nobody() -> None:
         ({"n_rows": 17}, isa.Status.ILLEGAL_FIELD),
         ({"n_words": 0}, isa.Status.ILLEGAL_FIELD),
         ({"tile_words": 0}, isa.Status.ILLEGAL_FIELD),
+        ({"tile_words": 2}, isa.Status.ILLEGAL_FIELD),
         ({"post_shift": 0}, isa.Status.ILLEGAL_FIELD),
         ({"post_shift": 33}, isa.Status.ILLEGAL_FIELD),
         ({"pre_shift": 16}, isa.Status.ILLEGAL_FIELD),

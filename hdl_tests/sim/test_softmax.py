@@ -45,6 +45,16 @@ def test_matches_golden_on_longest_rows() -> None:
     check(cases, run_operator(Softmax(LONG), cases).words)
 
 
+@pytest.mark.parametrize("pause", [0.0, 0.5], ids=["free", "paused"])
+def test_tables_are_loaded_while_others_are_used(pause: float) -> None:
+    rng = random.Random(pause)
+    cases = [
+        SoftmaxCase(config=SMALL, length=24, rows=random_rows(rng, 24, 80), scale=s, param=n % 2)
+        for n, s in enumerate((0.02, 0.1, 0.5))
+    ]
+    check(cases, run_operator(Softmax(SMALL), cases, pause=pause, ahead=True).words)
+
+
 def test_log2_rounds_ties_as_golden() -> None:
     # One element of 32768 and k of T[i]: ratios from far above to far below every threshold.
     scales = [0.0866434, 0.3465736, 0.6931472]  # powers of two and their roots

@@ -1,13 +1,13 @@
-"""Look-up tables of 256 entries, one copy per lane."""
+"""Look-up tables of 256 entries for all lanes at once."""
 
-from amaranth import Cat, Module, Signal, unsigned
+from amaranth import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.ports import WritePort, word_layout
-from vitaccel.hw.primitives.block_ram import BlockRam
+from vitaccel.hw.ports import WritePort
+from vitaccel.hw.primitives.dual_port_ram import DualPortRam
 from vitaccel.hw.shared import Shared
 
 __all__ = ["LaneTable"]
@@ -16,8 +16,8 @@ __all__ = ["LaneTable"]
 class LaneTable(wiring.Component):
     """R lanes at once: ``data[lane] = table[slot][index[lane]]`` of ``8 * planes`` bits.
 
-    Every lane has a block RAM of its own. Two lanes could share a true dual-port RAM, but only if
-    writes went through one of the read ports and so held reads up, or reads writes.
+    Two lanes share a true dual-port block RAM. Writes go through the port of its even lane, so
+    reads and writes take turns: either the reader holds writes up, or it waits for them.
 
     Parameters
     ----------
@@ -31,9 +31,13 @@ class LaneTable(wiring.Component):
     Members
     -------
     write : In(WritePort)
-        Byte ``plane`` of entry ``index`` of every lane, lane r of the word for lane r, at address
-        ``(slot << 8 | index) << ceil_log2(planes) | plane``. Always ready. Planes and slots that do
-        not exist are dropped.
+        Byte ``plane`` of entry ``index``, in lane 0 of the word, at address
+        ``(slot << 8 | index) << ceil_log2(planes) | plane``. Ready unless ``hold``. Planes and
+        slots that do not exist are dropped.
+    hold : In(1)
+        In the next cycle ``index`` matters.
+    writing : Out(1)
+        In this cycle ``index`` is not looked at; never in the cycle after ``hold``.
     slot : In(range(slots))
         Table to read.
     index : In(array of R lanes of unsigned(8))
@@ -43,11 +47,13 @@ class LaneTable(wiring.Component):
 
     Timing
     ------
-    R reads and one write per cycle. A write is seen by reads driven two or more cycles after it
-    was taken; before that, the old or the new byte is read. No combinational paths.
+    R reads or one write per cycle. A write is seen by reads driven two or more cycles after it was
+    taken. Combinational path from ``hold`` to ``write.ready``.
     """
 
     write: stream.Interface
+    hold: Signal
+    writing: Signal
     slot: Signal
     index: data.View
     data: data.View
@@ -60,6 +66,8 @@ class LaneTable(wiring.Component):
         self.planes = planes
         super().__init__({
             "write": In(WritePort(config)),
+            "hold": In(1),
+            "writing": Out(1),
             "slot": In(range(slots)),
             "index": In(data.ArrayLayout(unsigned(8), config.rows)),
             "data": Out(data.ArrayLayout(unsigned(8 * planes), config.rows)),
@@ -72,22 +80,25 @@ class LaneTable(wiring.Component):
         plane = self.write.p.address[:plane_bits]
         entry = self.write.p.address[plane_bits:]
         target = Signal(range(depth), reset_less=True)
-        value = Signal(word_layout(self.config), reset_less=True)
+        value = Signal(8, reset_less=True)
         enable = Signal(self.planes)
-        m.d.comb += self.write.ready.eq(1)
-        m.d.sync += [target.eq(entry), value.eq(self.write.p.data)]
-        for p in range(self.planes):
-            m.d.sync += enable[p].eq(self.write.valid & (plane == p) & (entry < depth))
+        taken = self.write.valid & self.write.ready & (entry < depth)
+        m.d.comb += [self.write.ready.eq(~self.hold), self.writing.eq(enable.any())]
+        m.d.sync += [target.eq(entry), value.eq(self.write.p.data[0])]
+        m.d.sync += [enable[p].eq(taken & (plane == p)) for p in range(self.planes)]
 
-        for r in range(self.config.rows):
-            table = BlockRam(unsigned(8 * self.planes), depth, granules=self.planes)
-            m.submodules[f"lane_{r}"] = Shared(table)
+        for even in range(0, self.config.rows, 2):
+            table = DualPortRam(unsigned(8 * self.planes), depth, granules=self.planes)
+            m.submodules[f"lane_{even}"] = Shared(table)
+            own = Cat(self.index[even], self.slot)
             m.d.comb += [
                 table.write.eq(enable),
-                table.write_address.eq(target),
-                table.write_data.eq(Cat([value[r]] * self.planes)),
-                table.read_address.eq(Cat(self.index[r], self.slot)),
+                table.write_data.eq(value.replicate(self.planes)),
+                table.address_b.eq(Mux(self.writing, target, own)),
             ]
             # Behind the RAM's own register one in the fabric.
-            m.d.sync += self.data[r].eq(table.read_data)
+            m.d.sync += self.data[even].eq(table.data_b)
+            if even + 1 < self.config.rows:
+                m.d.comb += table.address_a.eq(Cat(self.index[even + 1], self.slot))
+                m.d.sync += self.data[even + 1].eq(table.data_a)
         return m

@@ -14,7 +14,10 @@ __all__ = ["PlaneMemory"]
 
 
 class PlaneMemory(wiring.Component):
-    """Words of R lanes of ``8 * planes`` bits; plane p is byte p of every lane.
+    """Words of R lanes of ``bits`` bits; plane p is byte p of every lane.
+
+    Yosys puts up to 32 words into distributed memory of ECP5, at 4 half-slices per bit of the word
+    (1.5 for 16 words), more into block RAM.
 
     Parameters
     ----------
@@ -22,17 +25,17 @@ class PlaneMemory(wiring.Component):
         Sets the lanes of a word.
     depth
         Words.
-    planes
-        Bytes of a lane.
+    bits
+        Of a lane; further bits of its last plane are dropped.
 
     Members
     -------
     write : In(WritePort)
-        One plane of one word, at address ``word << ceil_log2(planes) | plane``. Always ready.
+        One plane of one word, at address ``word << ceil_log2(n_planes) | plane``. Always ready.
         Planes and words that do not exist are dropped.
     address : In(range(depth))
         Word to read.
-    data : Out(array of R lanes of unsigned(8 * planes))
+    data : Out(array of R lanes of unsigned(bits))
         The word whose address was driven `LATENCY` cycles ago.
 
     Timing
@@ -47,19 +50,20 @@ class PlaneMemory(wiring.Component):
 
     LATENCY = 2
 
-    def __init__(self, config: AcceleratorConfig, depth: int, planes: int) -> None:
+    def __init__(self, config: AcceleratorConfig, depth: int, bits: int) -> None:
         self.config = config
         self.depth = depth
-        self.planes = planes
+        self.bits = bits
         super().__init__({
             "write": In(WritePort(config)),
             "address": In(range(depth)),
-            "data": Out(data.ArrayLayout(unsigned(8 * planes), config.rows)),
+            "data": Out(data.ArrayLayout(unsigned(bits), config.rows)),
         })
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        plane_bits = ceil_log2(self.planes)
+        widths = [min(8, self.bits - first) for first in range(0, self.bits, 8)]
+        plane_bits = ceil_log2(len(widths))
         plane = self.write.p.address[:plane_bits]
         word = self.write.p.address[plane_bits:]
         target = Signal(range(self.depth), reset_less=True)
@@ -68,15 +72,16 @@ class PlaneMemory(wiring.Component):
         m.d.sync += [target.eq(word), value.eq(self.write.p.data)]
 
         lanes: list[list] = [[] for _ in range(self.config.rows)]
-        for p in range(self.planes):
-            places = BlockRam(word_layout(self.config), self.depth)
+        for p, width in enumerate(widths):
+            shape = data.ArrayLayout(unsigned(width), self.config.rows)
+            places = BlockRam(shape, self.depth)
             m.submodules[f"plane_{p}"] = Shared(places)
             enable = Signal(name=f"enable_{p}")
             m.d.sync += enable.eq(self.write.valid & (plane == p) & (word < self.depth))
             m.d.comb += [
                 places.write.eq(enable),
                 places.write_address.eq(target),
-                places.write_data.eq(value),
+                *(places.write_data[r].eq(value[r]) for r in range(self.config.rows)),
                 places.read_address.eq(self.address),
             ]
             for r, lane in enumerate(lanes):

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from vitaccel import isa
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.memory.fetch import Fetch
-from vitaccel.hw.memory.walk import Walk
+from vitaccel.hw.memory.walk import Walk, walk_layout
 from vitaccel.hw.ports import (
     ADDRESS_BITS,
     DRAIN_LATENCY,
@@ -20,6 +20,7 @@ from vitaccel.hw.ports import (
 )
 from vitaccel.hw.post.post_pipe import PostPipe, pipe_latency
 from vitaccel.hw.post.post_tiles import PostTiles, tile_layout
+from vitaccel.hw.post.tile_params import TileParams
 from vitaccel.hw.primitives.pipe import delayed
 from vitaccel.hw.streams.skid import Skid
 from vitaccel.hw.streams.stream import link
@@ -61,12 +62,15 @@ class Post(wiring.Component):
     out : Out(WritePort)
         Output words.
     param, table : In(WritePort)
-        POST_PARAM and TABLE, see `PostPipe`. Always ready.
+        POST_PARAM and TABLE, see `TileParams` and `PostPipe`. A table waits while another one is in
+        use: there are free cycles where a row waits, and three at the end of every tile.
 
     Timing
     ------
     One word per cycle, with or without residual; three cycles more per n-tile, in which the bank
-    is given back. The first word is offered ``self.latency`` cycles after its row could be read.
+    is given back. A tile begins no earlier than its parameters are there, see `TileParams`: they
+    are fetched while the former tile is drained, in less time if it has ten rows or more. The first
+    word is offered ``self.latency`` cycles after its row could be read.
     """
 
     command: stream.Interface
@@ -97,46 +101,49 @@ class Post(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.tiles = tiles = PostTiles(self.config)
-        m.submodules.waiting = waiting = Skid(tile_layout(self.config))
+        m.submodules.params = params = TileParams(self.config)
         m.submodules.residuals = residuals = Fetch(self.config, 0)
         # The pipeline answers like a memory: what is asked of it comes back in order, later.
         m.submodules.results = results = Fetch(self.config, TARGET, DEPTH)
         link(m, wiring.flipped(self.command), tiles.command)
         wiring.connect(m, residuals.port, wiring.flipped(self.residual))
         m.d.comb += self.fault.eq(tiles.fault)
-        self._split(m, tiles.o, waiting.i, residuals.i)
-        self._issue(m, waiting.o, residuals.o, results)
+        self._split(m, tiles.o, params.i, residuals.i)
+        self._issue(m, params, residuals.o, results)
         self._write(m, results.o)
         return m
 
     def _split(
         self, m: Module, tile: stream.Interface, waiting: stream.Interface, wanted: stream.Interface
     ) -> None:
-        """Give each tile to the walk of its residual, which so runs ahead, and to the queue."""
+        """Give each tile to the walk of its residual, which so runs ahead, and on."""
+        m.submodules.asked = asked = Skid(walk_layout(2))
         m.submodules.residual_walk = walk = Walk(2)
+        link(m, asked.o, walk.i)
         use = tile.p.settings.use_residual
         m.d.comb += [
             waiting.payload.eq(tile.payload),
-            waiting.valid.eq(tile.valid & (walk.i.ready | ~use)),
-            *_walk_tile(walk, tile.p, "residual"),
-            walk.i.valid.eq(tile.valid & use & waiting.ready),
-            tile.ready.eq(waiting.ready & (walk.i.ready | ~use)),
+            waiting.valid.eq(tile.valid & asked.i.ready),
+            *_walk_tile(asked.i.p, tile.p, "residual"),
+            asked.i.valid.eq(tile.valid & use & waiting.ready),
+            tile.ready.eq(waiting.ready & asked.i.ready),
             wanted.p.address.eq(walk.o.p.address),
             wanted.valid.eq(walk.o.valid),
             walk.o.ready.eq(wanted.ready),
         ]
 
     def _issue(
-        self, m: Module, waiting: stream.Interface, residual: stream.Interface, results: Fetch
+        self, m: Module, params: TileParams, residual: stream.Interface, results: Fetch
     ) -> None:
         """Send one output word per cycle into the pipeline while everything it needs is there."""
         m.submodules.walk = walk = Walk(2)
         m.submodules.pipe = pipe = PostPipe(self.config)
+        waiting = params.o
         tile = Signal(tile_layout(self.config))
         row = Signal.like(self.drain.address)
-        param = Signal.like(tile.param)
+        word = Signal.like(params.place.word)
         m.d.comb += [
-            *_walk_tile(walk, waiting.p, "dst"),
+            *_walk_tile(walk.i.p, waiting.p, "dst"),
             walk.i.valid.eq(waiting.valid),
             waiting.ready.eq(walk.i.ready),
         ]
@@ -156,26 +163,31 @@ class Post(wiring.Component):
             residual.ready.eq(issued & tile.settings.use_residual),
         ]
         with m.If(waiting.valid & walk.i.ready):
-            m.d.sync += [tile.eq(waiting.payload), param.eq(waiting.p.param), row.eq(0)]
+            m.d.sync += [tile.eq(waiting.payload), word.eq(0), row.eq(0)]
         with m.Elif(issued):
-            m.d.sync += [param.eq(param + 1), row.eq(row + end_of_row)]
+            m.d.sync += [word.eq(word + 1), row.eq(row + end_of_row)]
             with m.If(end_of_row):
-                m.d.sync += param.eq(tile.param)
+                m.d.sync += word.eq(0)
         m.d.sync += [
             self.drain.address.eq(row),
-            pipe.i.param.eq(param),
+            params.place.word.eq(word),
+            params.place.bank.eq(params.bank),
             pipe.i.residual.eq(residual.p.data),
             pipe.i.settings.eq(tile.settings),
+            pipe.i.settings.use_table.eq(tile.settings.use_table & issued),
         ]
-        self._answer(m, pipe, results, issued)
+        self._answer(m, pipe, params, results, issued)
         self._release(m, issued & end_of_tile, settling)
 
-    def _answer(self, m: Module, pipe: PostPipe, results: Fetch, issued: Signal) -> None:
-        link(m, wiring.flipped(self.param), pipe.param)
+    def _answer(
+        self, m: Module, pipe: PostPipe, params: TileParams, results: Fetch, issued: Signal
+    ) -> None:
+        link(m, wiring.flipped(self.param), params.write)
         link(m, wiring.flipped(self.table), pipe.table)
         finished = delayed(m, issued, 1 + pipe_latency(self.config), "issued", reset_less=False)
         m.d.comb += [
             pipe.columns.eq(self.drain.data),
+            pipe.params.eq(params.data),
             results.port.valid.eq(finished),
             results.port.data.eq(pipe.o),
         ]
@@ -203,9 +215,8 @@ class Post(wiring.Component):
         m.d.sync += [self.done.eq(finished), under_way.eq(under_way + taken - finished)]
 
 
-def _walk_tile(walk: Walk, tile: data.View, start: str) -> list:
+def _walk_tile(nest: data.View, tile: data.View, start: str) -> list:
     """Describe the words of ``tile`` from its field ``start`` on, rows ``<start>_stride`` apart."""
-    nest = walk.i.p
     return [
         nest.base.eq(tile[start]),
         nest.counts[0].eq(tile.n_rows),

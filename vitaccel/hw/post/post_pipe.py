@@ -7,22 +7,14 @@ from amaranth.utils import ceil_log2
 
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.memory.lane_table import LaneTable
-from vitaccel.hw.memory.plane_memory import PlaneMemory
 from vitaccel.hw.ports import DRAIN_LATENCY, WritePort, word_layout
 from vitaccel.hw.post.post_tiles import settings_layout
 from vitaccel.hw.post.requant import Requant
+from vitaccel.hw.post.tile_params import TileParams, params_layout
 from vitaccel.hw.primitives.pipe import delayed
 from vitaccel.hw.streams.stream import link
 
 __all__ = ["PostPipe", "beat_layout", "columns_layout", "pipe_latency"]
-
-PLANES = 9
-params_layout = data.StructLayout({
-    "bias": signed(32),
-    "mul": 16,
-    "residual_mul": 16,
-    "select": 8,
-})
 
 
 def columns_layout(config: AcceleratorConfig) -> data.ArrayLayout:
@@ -31,9 +23,8 @@ def columns_layout(config: AcceleratorConfig) -> data.ArrayLayout:
 
 
 def beat_layout(config: AcceleratorConfig) -> data.StructLayout:
-    """What makes one output word, but for its accumulators."""
+    """What makes one output word, but for its accumulators and parameters."""
     return data.StructLayout({
-        "param": range(config.post_words),
         "residual": word_layout(config),
         "settings": settings_layout(config),
     })
@@ -55,21 +46,23 @@ class PostPipe(wiring.Component):
     Parameters
     ----------
     config
-        Lanes, columns, memories of parameters and tables.
+        Lanes, columns, tables.
 
     Members
     -------
     i : In(beat_layout)
-        One beat per cycle.
+        One beat per cycle; ``use_table`` 0 in cycles without one, or writes to the tables wait.
     columns : In(array of all columns)
         Row that belongs to the beat of ``DRAIN_LATENCY`` cycles ago. Lane l takes column
         ``select * R + l``, or with `wide` that plus 16 times column ``(select + 1) * R + l``
         (select even), which must fit ``accumulator_bits``.
+    params : In(array of R lanes of params_layout)
+        Parameters of the beat of ``DRAIN_LATENCY`` cycles ago.
     o : Out(word)
         The word of the beat of `pipe_latency` cycles ago.
-    param, table : In(WritePort)
-        Into the memories, see `PlaneMemory` and `LaneTable`. Not to be written while a beat that
-        uses the same word or table is under way.
+    table : In(WritePort)
+        Into the tables, see `LaneTable`: waits for a cycle in which no beat looks anything up. Not
+        to be written while a beat that uses the same table is under way.
 
     Timing
     ------
@@ -78,28 +71,25 @@ class PostPipe(wiring.Component):
 
     i: data.View
     columns: data.View
+    params: data.View
     o: data.View
-    param: stream.Interface
     table: stream.Interface
 
     def __init__(self, config: AcceleratorConfig) -> None:
-        assert PlaneMemory.LATENCY == DRAIN_LATENCY
+        assert TileParams.LATENCY == DRAIN_LATENCY
         self.config = config
         super().__init__({
             "i": In(beat_layout(config)),
             "columns": In(columns_layout(config)),
+            "params": In(data.ArrayLayout(params_layout(config), config.rows)),
             "o": Out(word_layout(config)),
-            "param": In(WritePort(config)),
             "table": In(WritePort(config)),
         })
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self.config
-        m.submodules.params = params = PlaneMemory(config, config.post_words, PLANES)
         m.submodules.requant = requant = Requant(config)
-        link(m, wiring.flipped(self.param), params.write)
-        m.d.comb += params.address.eq(self.i.param)
 
         gather = gather_latency(config)
         settings = delayed(m, self.i.settings, gather, "settings")
@@ -107,7 +97,7 @@ class PostPipe(wiring.Component):
         residual = word_layout(config)(delayed(m, added, gather, "residual"))
         wide = delayed(m, self.i.settings.wide, DRAIN_LATENCY + 1, "wide")
         for r, lane in enumerate(requant.i.lanes):
-            fields = params_layout(params.data[r])
+            fields = self.params[r]
             later = delayed(m, fields, gather - DRAIN_LATENCY, f"params_{r}")
             m.d.comb += [
                 lane.acc.eq(self._gather(m, r, fields.select, wide)),
@@ -143,9 +133,10 @@ class PostPipe(wiring.Component):
         m.submodules.tables = tables = LaneTable(self.config, self.config.table_slots, 1)
         link(m, wiring.flipped(self.table), tables.write)
         slot = delayed(m, settings.table, Requant.LATENCY, "slot")
-        use = delayed(m, settings.use_table, Requant.LATENCY + LaneTable.LATENCY, "use_table")
+        soon = delayed(m, settings.use_table, Requant.LATENCY - 1, "soon")
+        use = delayed(m, soon, 1 + LaneTable.LATENCY, "use_table")
         plain = delayed(m, y, LaneTable.LATENCY, "plain")
-        m.d.comb += [tables.slot.eq(slot), tables.index.eq(y)]
+        m.d.comb += [tables.hold.eq(soon), tables.slot.eq(slot), tables.index.eq(y)]
         m.d.sync += self.o.eq(Mux(use, Value.cast(tables.data), Value.cast(plain)))
 
 

@@ -138,6 +138,7 @@ class PostTiles(wiring.Component):
             | (fields.n_rows > config.accumulator_rows)
             | (fields.n_words == 0)
             | (fields.tile_words == 0)
+            | (fields.tile_words > config.groups)
             | (fields.pre_shift > MAX_PRE_SHIFT)
             | (fields.post_shift == 0)
             | (fields.post_shift > MAX_POST_SHIFT)

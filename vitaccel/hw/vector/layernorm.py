@@ -10,7 +10,6 @@ from vitaccel.hw.ports import WritePort, command_layout, word_layout
 from vitaccel.hw.primitives.pipe import delayed
 from vitaccel.hw.streams.credits import Credits
 from vitaccel.hw.streams.queue import Queue
-from vitaccel.hw.streams.row_buffer import RowBuffer
 from vitaccel.hw.vector.marker import marked_layout
 from vitaccel.hw.vector.moments import SCALED, Moments, moments_latency, moments_layout
 from vitaccel.hw.vector.norm_params import NormParams
@@ -20,15 +19,15 @@ from vitaccel.hw.vector.standardize import Standardize
 __all__ = ["LayerNorm"]
 
 N_ROWS = 16  # rows between their last word's entry and exit
-SLACK = 112  # words that may follow a row while its statistics are computed
 N_RESULTS = 32
+SCALE_LATENCY = NormParams.LATENCY + 1
 
 
 class LayerNorm(wiring.Component):
     """Normalise rows to mean 0 and variance 1, then apply gain and offset per channel.
 
-    Formula: docs/architecture.md, VECTOR. A row waits in a buffer while its sums go through the
-    scalar units, which work on several rows at once.
+    Formula: docs/architecture.md, VECTOR. Rows come twice: for their sums, which go through scalar
+    units that work on several rows at once, and again to be normalised.
 
     Parameters
     ----------
@@ -42,8 +41,8 @@ class LayerNorm(wiring.Component):
         ``post_shift`` (1 to 32), ``low``, ``high`` are used; constant while rows are inside.
     write : In(WritePort)
         Parameters, see `isa.Space.VECTOR_PARAM`. Always ready.
-    i : In(marked words of unsigned(8) lanes)
-        Rows of int8, at most ``row_words`` words each.
+    i, again : In(marked words of unsigned(8) lanes)
+        Rows of int8, at most ``row_words`` words each, and the same rows from a `Replay`.
     o : Out(stream of words)
         Rows of results; lanes outside the row are 0.
 
@@ -51,7 +50,7 @@ class LayerNorm(wiring.Component):
     ------
     The first word of a row leaves `latency` cycles after its last one came. One word per cycle for
     rows of `RowScale.INTERVAL` words or more, otherwise one row every `RowScale.INTERVAL` cycles.
-    No combinational paths.
+    Combinational path from ``again.valid`` to its ``ready``.
 
     Numerics
     --------
@@ -60,47 +59,42 @@ class LayerNorm(wiring.Component):
 
     fields: data.View
     i: stream.Interface
+    again: stream.Interface
     o: stream.Interface
     write: stream.Interface
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
         self.latency = (
-            NormParams.LATENCY + 1 + moments_latency(config) + Queue.LATENCY
-            + RowScale.LATENCY + Standardize.LATENCY + Queue.LATENCY
+            SCALE_LATENCY + moments_latency(config) + Queue.LATENCY
+            + RowScale.LATENCY + SCALE_LATENCY + Standardize.LATENCY + Queue.LATENCY
         )  # fmt: skip
         super().__init__({
             "fields": In(command_layout(isa.Op.NORM)),
             "write": In(WritePort(config)),
             "i": In(stream.Signature(marked_layout(config, 8))),
+            "again": In(stream.Signature(marked_layout(config, 8))),
             "o": Out(stream.Signature(word_layout(config))),
         })
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        layout = marked_layout(self.config, SCALED)
         m.submodules.params = params = NormParams(self.config)
         wiring.connect(m, wiring.flipped(self.write), params.write)
-        m.submodules.words = words = RowBuffer(layout, self.config.row_words + SLACK)
-        m.submodules.words_room = words_room = Credits(words.depth)
         m.submodules.rows_room = rows_room = Credits(N_ROWS)
 
-        # Take a word, scale its channels, keep it and add it to its row's sums.
+        # Take a word, scale its channels, add it to its row's sums.
         taken = Signal()
         m.d.comb += [
-            self.i.ready.eq(words_room.free & rows_room.free),
+            self.i.ready.eq(rows_room.free),
             taken.eq(self.i.valid & self.i.ready),
-            words_room.take.eq(taken),
             rows_room.take.eq(taken & self.i.p.last),
             params.shift_address.eq(self._channel(m, taken, self.i.p.last, "in")),
         ]
-        scaled, scaled_valid = self._scale(m, params, taken)
         m.submodules.moments = moments = Moments(self.config)
         m.d.comb += [
-            moments.i.eq(scaled),
-            moments.i_valid.eq(scaled_valid),
-            words.i.payload.eq(scaled),
-            words.i.valid.eq(scaled_valid),
+            moments.i.eq(self._scale(m, self.i.p, params.shift, "in")),
+            moments.i_valid.eq(delayed(m, taken, SCALE_LATENCY, "taken", reset_less=False)),
         ]
 
         # Scalar work per row, then the row again.
@@ -112,7 +106,7 @@ class LayerNorm(wiring.Component):
             row_scale.fields.eq(self.fields),
         ]
         wiring.connect(m, sums.o, row_scale.i)
-        self._finish(m, params, words, row_scale, words_room, rows_room)
+        self._finish(m, params, row_scale, rows_room)
         return m
 
     def _channel(self, m: Module, moves: Signal, last: Signal, name: str) -> Signal:
@@ -124,49 +118,49 @@ class LayerNorm(wiring.Component):
             m.d.sync += index.eq(Mux(last, 0, index + 1))
         return address
 
-    def _scale(self, m: Module, params: NormParams, taken: Signal) -> tuple[data.View, Signal]:
-        """Return the word taken three cycles ago with masked lanes 0 and channels scaled."""
-        word = Signal.like(self.i.p, reset_less=True)
+    def _scale(self, m: Module, marked: data.View, shift: data.View, name: str) -> data.View:
+        """Return the word of `SCALE_LATENCY` cycles ago, masked lanes 0 and channels scaled.
+
+        ``shift`` belongs to the word of `NormParams.LATENCY` cycles ago.
+        """
+        word = Signal.like(marked, name=f"word_{name}", reset_less=True)
+        m.d.sync += [word.mask.eq(marked.mask), word.last.eq(marked.last)]
         m.d.sync += [
-            word.mask.eq(self.i.p.mask),
-            word.last.eq(self.i.p.last),
+            lane.eq(Mux(marked.mask[r], marked.lanes[r], 0)) for r, lane in enumerate(word.lanes)
         ]
-        m.d.sync += [
-            lane.eq(Mux(self.i.p.mask[r], self.i.p.lanes[r], 0))
-            for r, lane in enumerate(word.lanes)
-        ]
-        word = delayed(m, word, NormParams.LATENCY - 1, "word")
-        scaled = Signal(marked_layout(self.config, SCALED), reset_less=True)
+        word = delayed(m, word, NormParams.LATENCY - 1, f"word_{name}")
+        layout = marked_layout(self.config, SCALED)
+        scaled = Signal(layout, name=f"scaled_{name}", reset_less=True)
         m.d.sync += [scaled.mask.eq(word.mask), scaled.last.eq(word.last)]
         for r, lane in enumerate(scaled.lanes):
-            m.d.sync += lane.eq(word.lanes[r].as_signed() << params.shift[r][:2])
-        return scaled, delayed(m, taken, NormParams.LATENCY + 1, "taken", reset_less=False)
+            m.d.sync += lane.eq(word.lanes[r].as_signed() << shift[r])
+        return scaled
 
     def _finish(
-        self, m: Module, params: NormParams, words: RowBuffer, row_scale: RowScale,
-        words_room: Credits, rows_room: Credits,
-    ) -> None:  # fmt: skip
+        self, m: Module, params: NormParams, row_scale: RowScale, rows_room: Credits
+    ) -> None:
         """Join words with their row's statistics; what is launched has a place in the queue."""
         m.submodules.results = results = Queue(word_layout(self.config), N_RESULTS)
         m.submodules.results_room = results_room = Credits(N_RESULTS)
         m.submodules.standardize = standardize = Standardize(self.config)
         launch = Signal()
-        last = words.o.p.last
-        channel = self._channel(m, launch, last, "out")
-        gain_wait = Standardize.GAIN_DELAY - NormParams.LATENCY
-        offset_wait = Standardize.OFFSET_DELAY - NormParams.LATENCY
+        last = self.again.p.last
+        channel = self._channel(m, launch, last, "again")
+        gain_wait = SCALE_LATENCY + Standardize.GAIN_DELAY - NormParams.LATENCY
+        offset_wait = SCALE_LATENCY + Standardize.OFFSET_DELAY - NormParams.LATENCY
+        statistics = delayed(m, row_scale.o.payload, SCALE_LATENCY, "statistics")
         m.d.comb += [
-            launch.eq(words.o.valid & row_scale.o.valid & results_room.free),
-            words.o.ready.eq(launch),
+            launch.eq(self.again.valid & row_scale.o.valid & results_room.free),
+            self.again.ready.eq(launch),
             row_scale.o.ready.eq(launch & last),
-            words_room.give.eq(launch),
             rows_room.give.eq(launch & last),
             results_room.take.eq(launch),
             results_room.give.eq(self.o.valid & self.o.ready),
+            params.shift_again_address.eq(channel),
             standardize.fields.eq(self.fields),
-            standardize.i.eq(words.o.payload),
-            standardize.i_valid.eq(launch),
-            standardize.statistics.eq(row_scale.o.payload),
+            standardize.i.eq(self._scale(m, self.again.p, params.shift_again, "again")),
+            standardize.i_valid.eq(delayed(m, launch, SCALE_LATENCY, "launch", reset_less=False)),
+            standardize.statistics.eq(statistics),
             params.gain_address.eq(delayed(m, channel, gain_wait, "gain_address")),
             params.offset_address.eq(delayed(m, channel, offset_wait, "offset_address")),
             standardize.gain.eq(params.gain),

@@ -10,14 +10,15 @@ from vitaccel.hw.ports import WritePort
 
 __all__ = ["NormParams"]
 
-# Parameter: first plane in the address map of `isa.Space.VECTOR_PARAM`, number of planes.
-PLANES = {"gain": (0, 2), "offset": (2, 4), "shift": (6, 1)}
+# Parameter: first plane in the address map of `isa.Space.VECTOR_PARAM`, bits.
+PLANES = {"gain": (0, 16), "offset": (2, 32), "shift": (6, 2), "shift_again": (6, 2)}
 
 
 class NormParams(wiring.Component):
     """Gain, offset and shift of every channel, each with a read address of its own.
 
     They are used in different stages, so one wide memory would need registers to keep them aligned.
+    The shift is used twice.
 
     Parameters
     ----------
@@ -28,9 +29,9 @@ class NormParams(wiring.Component):
     -------
     write : In(WritePort)
         As `isa.Space.VECTOR_PARAM` says. Always ready.
-    gain_address, offset_address, shift_address : In(range(vector_words))
+    gain_address, offset_address, shift_address, shift_again_address : In(range(vector_words))
         Words to read.
-    gain, offset, shift : Out(R lanes of unsigned(16), unsigned(32), unsigned(8))
+    gain, offset, shift, shift_again : Out(R lanes of unsigned(16), unsigned(32), twice unsigned(2))
         What the words hold, `LATENCY` cycles after their addresses.
 
     Timing
@@ -41,9 +42,11 @@ class NormParams(wiring.Component):
     gain_address: Signal
     offset_address: Signal
     shift_address: Signal
+    shift_again_address: Signal
     gain: data.View
     offset: data.View
     shift: data.View
+    shift_again: data.View
 
     LATENCY = PlaneMemory.LATENCY
 
@@ -52,9 +55,9 @@ class NormParams(wiring.Component):
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
         members = {"write": In(WritePort(config))}
-        for name, (_, planes) in PLANES.items():
+        for name, (_, bits) in PLANES.items():
             members[f"{name}_address"] = In(range(config.vector_words))
-            members[name] = Out(data.ArrayLayout(unsigned(8 * planes), config.rows))
+            members[name] = Out(data.ArrayLayout(unsigned(bits), config.rows))
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
@@ -62,9 +65,10 @@ class NormParams(wiring.Component):
         plane = self.write.p.address[:3]
         word = self.write.p.address[3:]
         m.d.comb += self.write.ready.eq(1)
-        for name, (first, planes) in PLANES.items():
-            memory = PlaneMemory(self.config, self.config.vector_words, planes)
+        for name, (first, bits) in PLANES.items():
+            memory = PlaneMemory(self.config, self.config.vector_words, bits)
             m.submodules[name] = memory
+            planes = -(-bits // 8)
             local = Signal(range(planes), name=f"{name}_plane")
             m.d.comb += [
                 local.eq(plane - first),

@@ -24,7 +24,6 @@ from vitaccel.hw.vector.row_total import RowTotal, row_total_latency
 __all__ = ["Softmax"]
 
 N_ROWS = 16  # rows between their last word's entry and exit
-MAX_SLACK = 16  # words that may follow a row while its maximum is found
 TOTAL_SLACK = 48  # words that may follow a row while its sum is inverted
 N_RESULTS = 16
 
@@ -32,8 +31,8 @@ N_RESULTS = 16
 class Softmax(wiring.Component):
     """Softmax of rows of int8, linear with up to 8 bits or logarithmic with 4.
 
-    Formula: docs/architecture.md, VECTOR. A row waits in one buffer for its maximum, and its
-    exponentials in another one for their sum.
+    Formula: docs/architecture.md, VECTOR. Rows come twice: for their maximum, and again for their
+    exponentials, which wait in a buffer for their sum.
 
     Parameters
     ----------
@@ -46,9 +45,10 @@ class Softmax(wiring.Component):
     fields : In(command_layout(SOFTMAX))
         ``param`` (slot), ``log2`` and ``bits`` (1 to 8) are used; constant while rows are inside.
     write : In(WritePort)
-        Exp tables, see `isa.Space.EXP`. Always ready. Entry 0 must be 32768, others at most that.
-    i : In(marked words of unsigned(8) lanes)
-        Rows of int8, at most ``row_words`` words each.
+        Exp tables, see `isa.Space.EXP`. Always ready; no word is looked up while one is written.
+        Entry 0 must be 32768, others at most that.
+    i, again : In(marked words of unsigned(8) lanes)
+        Rows of int8, at most ``row_words`` words each, and the same rows from a `Replay`.
     o : Out(stream of words)
         Rows of results; lanes outside the row are 0, or 15 if ``log2``.
 
@@ -56,7 +56,8 @@ class Softmax(wiring.Component):
     ------
     The first word of a row leaves `latency` cycles after its last one came, more if the row before
     is longer. One word per cycle for rows of `RowTotal.INTERVAL` words or more, otherwise one row
-    every `RowTotal.INTERVAL` cycles. No combinational paths.
+    every `RowTotal.INTERVAL` cycles. Combinational path from ``again.valid`` to its
+    ``ready``.
 
     Numerics
     --------
@@ -65,6 +66,7 @@ class Softmax(wiring.Component):
 
     fields: data.View
     i: stream.Interface
+    again: stream.Interface
     o: stream.Interface
     write: stream.Interface
 
@@ -78,43 +80,35 @@ class Softmax(wiring.Component):
             "fields": In(command_layout(isa.Op.SOFTMAX)),
             "write": In(WritePort(config)),
             "i": In(stream.Signature(marked_layout(config, 8))),
+            "again": In(stream.Signature(marked_layout(config, 8))),
             "o": Out(stream.Signature(word_layout(config))),
         })
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.rows_room = rows_room = Credits(N_ROWS)
-        words, maxima = self._find_maximum(m, rows_room)
-        exponentials, row_total = self._exponentiate(m, words, maxima)
+        maxima = self._find_maximum(m, rows_room)
+        exponentials, row_total = self._exponentiate(m, maxima)
         self._divide(m, exponentials, row_total, rows_room)
         return m
 
-    def _find_maximum(self, m: Module, rows_room: Credits) -> tuple[RowBuffer, Queue]:
-        """Keep words and find the maximum of their row."""
-        layout = marked_layout(self.config, signed(8))
-        m.submodules.words = words = RowBuffer(layout, self.config.row_words + MAX_SLACK)
-        m.submodules.words_room = words_room = Credits(words.depth)
+    def _find_maximum(self, m: Module, rows_room: Credits) -> Queue:
+        """Find the maximum of each row."""
         m.submodules.maxima = maxima = Queue(signed(8), N_ROWS)
         m.submodules.row_max = row_max = RowMax(self.config)
         taken = Signal()
         m.d.comb += [
-            self.i.ready.eq(words_room.free & rows_room.free),
+            self.i.ready.eq(rows_room.free),
             taken.eq(self.i.valid & self.i.ready),
-            words_room.take.eq(taken),
-            words_room.give.eq(words.o.valid & words.o.ready),
             rows_room.take.eq(taken & self.i.p.last),
-            words.i.payload.eq(self.i.p),
-            words.i.valid.eq(taken),
             row_max.i.eq(self.i.p),
             row_max.i_valid.eq(taken),
             maxima.i.payload.eq(row_max.o),
             maxima.i.valid.eq(row_max.o_valid),
         ]
-        return words, maxima
+        return maxima
 
-    def _exponentiate(
-        self, m: Module, words: RowBuffer, maxima: Queue
-    ) -> tuple[RowBuffer, RowTotal]:
+    def _exponentiate(self, m: Module, maxima: Queue) -> tuple[RowBuffer, RowTotal]:
         """Look up the exponentials of distances to the maximum, keep them and their sum."""
         config = self.config
         layout = data.StructLayout({"lanes": exponentials_layout(config), "last": 1})
@@ -122,25 +116,26 @@ class Softmax(wiring.Component):
         m.submodules.exponentials_room = room = Credits(kept.depth)
         m.submodules.table = table = LaneTable(config, config.table_slots, 2)
         wiring.connect(m, wiring.flipped(self.write), table.write)
+        words = self.again
         launch = Signal()
         m.d.comb += [
-            launch.eq(words.o.valid & maxima.o.valid & room.free),
-            words.o.ready.eq(launch),
-            maxima.o.ready.eq(launch & words.o.p.last),
+            launch.eq(words.valid & maxima.o.valid & room.free & ~table.writing),
+            words.ready.eq(launch),
+            maxima.o.ready.eq(launch & words.p.last),
             room.take.eq(launch),
             room.give.eq(kept.o.valid & kept.o.ready),
             table.slot.eq(self.fields.param),
         ]
         m.d.comb += [
-            table.index[r].eq(maxima.o.payload - words.o.p.lanes[r]) for r in range(config.rows)
+            table.index[r].eq(maxima.o.payload - words.p.lanes[r]) for r in range(config.rows)
         ]
-        mask = delayed(m, words.o.p.mask, LaneTable.LATENCY, "mask")
+        mask = delayed(m, words.p.mask, LaneTable.LATENCY, "mask")
         m.d.comb += [
             lane.eq(Mux(mask[r], table.data[r], 0)) for r, lane in enumerate(kept.i.p.lanes)
         ]
         m.submodules.row_total = row_total = RowTotal(config)
         m.d.comb += [
-            kept.i.p.last.eq(delayed(m, words.o.p.last, LaneTable.LATENCY, "last")),
+            kept.i.p.last.eq(delayed(m, words.p.last, LaneTable.LATENCY, "last")),
             kept.i.valid.eq(delayed(m, launch, LaneTable.LATENCY, "launch", reset_less=False)),
             row_total.i.eq(kept.i.p.lanes),
             row_total.i_last.eq(kept.i.p.last),

@@ -14,6 +14,7 @@ from vitaccel.hw.memory.walk import Walk
 from vitaccel.hw.ports import ReadPort, WritePort, command_layout, unit_layout
 from vitaccel.hw.vector.layernorm import LayerNorm
 from vitaccel.hw.vector.marker import Marker
+from vitaccel.hw.vector.replay import Replay
 from vitaccel.hw.vector.softmax import Softmax
 
 __all__ = ["Vector"]
@@ -166,8 +167,10 @@ class Vector(wiring.Component):
         m.submodules.reads = reads = Walk(2)
         m.submodules.fetch = fetch = Fetch(self.config, 1)
         m.submodules.marker = marker = Marker(self.config)
+        m.submodules.replay = replay = Replay(self.config)
         wiring.connect(m, fetch.port, wiring.flipped(self.src))
         wiring.connect(m, fetch.o, marker.i)
+        wiring.connect(m, marker.o, replay.i)
         m.d.comb += [
             *_walk(reads, fields, "src", start),
             fetch.i.p.address.eq(reads.o.p.address),
@@ -175,13 +178,15 @@ class Vector(wiring.Component):
             fetch.i.valid.eq(reads.o.valid),
             reads.o.ready.eq(fetch.i.ready),
             marker.length.eq(fields.length),
-            marker.o.ready.eq(Mux(norm, units[1].i.ready, units[0].i.ready)),
+            replay.once.ready.eq(Mux(norm, units[1].i.ready, units[0].i.ready)),
+            replay.again.ready.eq(Mux(norm, units[1].again.ready, units[0].again.ready)),
         ]
         for which, unit in enumerate(units):
-            m.d.comb += [
-                unit.i.payload.eq(marker.o.payload),
-                unit.i.valid.eq(marker.o.valid & (norm == which)),
-            ]
+            for words, port in ((replay.once, unit.i), (replay.again, unit.again)):
+                m.d.comb += [
+                    port.payload.eq(words.payload),
+                    port.valid.eq(words.valid & (norm == which)),
+                ]
 
     def _write(
         self, m: Module, fields: data.View, start: Signal, norm: Signal, units: Units, ended: Signal
