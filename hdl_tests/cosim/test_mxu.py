@@ -10,6 +10,7 @@ CONFIGS = {
     "8x16-demo": AcceleratorConfig(
         columns=16, pot_columns=8, log2_attention=True, accumulator_rows=32
     ),
+    "6x12-packed": AcceleratorConfig(rows=6, columns=12, weight_bits=4, accumulator_rows=32),
     "4x12-packed-log2": AcceleratorConfig(
         rows=4, columns=12, pot_columns=4, weight_bits=4, log2_attention=True, accumulator_rows=16
     ),

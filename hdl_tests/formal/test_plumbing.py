@@ -1,5 +1,6 @@
 """Walk, Queue, Skid and the banks' arbiter keep their rules, whatever their inputs do."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pytest
@@ -7,8 +8,10 @@ from amaranth import Assert, Assume, Cat, Elaboratable, Module, Signal, Value
 from amaranth.lib import stream
 
 from hdl_tests.harness.formal import prove
+from vitaccel.config import PRESETS
 from vitaccel.hw.memory.bank_arbiter import BankArbiter
 from vitaccel.hw.memory.walk import Walk
+from vitaccel.hw.mxu.pair_reader import PairReader
 from vitaccel.hw.streams.queue import Queue
 from vitaccel.hw.streams.skid import Skid
 
@@ -19,18 +22,27 @@ pytestmark = pytest.mark.formal
 
 
 class HoldsUntilTaken(Elaboratable):
-    """Once valid, `output` stays valid with its payload until ready, if `source` does so too."""
+    """Once valid, `output` stays valid with its payload until ready, if `source` does so too.
+
+    The inputs in `beside` go with the payload of `source`.
+    """
 
     def __init__(
-        self, dut: "HasElaborate", output: stream.Interface, source: stream.Interface
+        self,
+        dut: "HasElaborate",
+        output: stream.Interface,
+        source: stream.Interface,
+        beside: Sequence[Signal],
     ) -> None:
-        self.dut, self.output, self.source = dut, output, source
+        self.dut, self.output, self.source, self.beside = dut, output, source, beside
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.dut = self.dut
         for port, check in ((self.source, Assume), (self.output, Assert)):
             payload = Value.cast(port.payload)
+            if port is self.source:
+                payload = Cat(payload, *self.beside)
             waiting = Signal()
             held = Signal.like(payload)
             m.d.sync += [waiting.eq(port.valid & ~port.ready), held.eq(payload)]
@@ -40,16 +52,26 @@ class HoldsUntilTaken(Elaboratable):
         return m
 
 
-def prove_stream(dut: "HasElaborate", output: stream.Interface, source: stream.Interface) -> None:
+def prove_stream(
+    dut: "HasElaborate",
+    output: stream.Interface,
+    source: stream.Interface,
+    beside: Sequence[Signal] = (),
+) -> None:
     name = type(dut).__name__.lower()
     ports = [Value.cast(x) for p in (output, source) for x in (p.payload, p.valid, p.ready)]
-    prove(HoldsUntilTaken(dut, output, source), name=name, ports=ports)
+    prove(HoldsUntilTaken(dut, output, source, beside), name=name, ports=[*ports, *beside])
 
 
 @pytest.mark.parametrize("n_loops", [1, 3])
 def test_walk(n_loops: int) -> None:
     dut = Walk(n_loops)
     prove_stream(dut, dut.o, dut.i)
+
+
+def test_pair_reader() -> None:
+    dut = PairReader(PRESETS["w4a4"])
+    prove_stream(dut, dut.memory.request, dut.port.request, [dut.paired, dut.distance])
 
 
 def test_skid() -> None:

@@ -16,7 +16,7 @@ from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.memory.fetch import Fetch
 from vitaccel.hw.mxu.pair_reader import PairReader
 
-CONFIG = AcceleratorConfig(rows=16, columns=32, weight_bits=4)
+CONFIG = AcceleratorConfig(rows=32, columns=64, weight_bits=4)
 Word = list[int]
 Wanted = tuple[int, int | None]  # address, distance if paired
 
@@ -112,12 +112,15 @@ def memory_of(rng: random.Random, wanted: list[Wanted]) -> dict[int, Word]:
 
 def test_all_pairs_of_bytes() -> None:
     """Only the low nibbles count."""
-    words = [list(range(n * 16, n * 16 + 16)) for n in range(16)]
-    turned = {  # lane l of word r + 16 (n + 1) is byte (l + r) % 16 of n: all 16 of them beside l
-        16 * (n + 1) + r: words[n][r:] + words[n][:r] for n in range(16) for r in range(16)
-    }
-    memory = dict(enumerate(words)) | turned
-    wanted: list[Wanted] = [(a, b - a) for a in range(16) for b in turned]
+    rows = CONFIG.rows
+    words = [list(range(n, n + rows)) for n in range(0, 256, rows)]
+    turned = [word[r:] + word[:r] for word in words for r in range(rows)]
+    memory = dict(enumerate([*words, *turned]))
+    wanted: list[Wanted] = [
+        (a, b - a) for a in range(len(words)) for b in range(len(words), len(memory))
+    ]
+    lanes = {pair for a, b in itertools.product(words, turned) for pair in zip(a, b, strict=True)}
+    assert len(lanes) == 2**16
     Bench(memory, wanted).run()
 
 

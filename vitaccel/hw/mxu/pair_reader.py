@@ -63,14 +63,15 @@ class PairReader(wiring.Component):
         asked, wanted = self.memory.request, self.port.request
         second = Signal()  # of a pair
         address = Signal(ADDRESS_BITS, reset_less=True)  # of the second word
-        m.d.sync += address.eq(wanted.payload + self.distance)
+        m.d.sync += [
+            second.eq(self.paired & asked.valid & (second ^ asked.ready)),
+            address.eq(wanted.payload + self.distance),
+        ]
         m.d.comb += [
             asked.payload.eq(Mux(second, address, wanted.payload)),
             asked.valid.eq(wanted.valid),
             wanted.ready.eq(asked.ready & (second | ~self.paired)),
         ]
-        with m.If(self.paired & asked.valid & asked.ready):
-            m.d.sync += second.eq(~second)
 
     def _merge(self, m: Module) -> None:
         """Keep the low nibbles of the first answer for the second."""
