@@ -170,6 +170,8 @@ FIELDS: Mapping[Op, Fields] = MappingProxyType({
         "use_table": 1,
         "table": 4,  # slot of TABLE
         "wide": 1,  # value = low column + 16 * high column of a packed pair
+        "lanes_before": 5,  # left as they are at the start of the first word of each row
+        "lanes_after": 5,  # and at the end of the last
     }),
     Op.NORM: MappingProxyType(
         _VECTOR

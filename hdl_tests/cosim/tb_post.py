@@ -3,6 +3,7 @@
 import os
 import random
 from collections import deque
+from collections.abc import Iterable
 
 import cocotb
 from cocotb.triggers import ReadOnly, RisingEdge, gather, with_timeout
@@ -21,8 +22,8 @@ WRITE = WritePort(CONFIG).members["payload"].shape
 COUNT = 40
 
 
-def write_bits(writes: list[tuple[int, list[int]]]) -> list[int]:
-    return [packed(WRITE, {"address": a, "data": lanes}) for a, lanes in writes]
+def write_bits(writes: Iterable[tuple[int, list[int], int]]) -> list[int]:
+    return [packed(WRITE, {"address": a, "data": word, "keep": keep}) for a, word, keep in writes]
 
 
 async def accumulators(dut: Dut, cases: list[Case], pause: float) -> None:
@@ -83,8 +84,8 @@ async def matches_golden(dut: Dut, pause: float) -> None:
         dut, "command__valid", "param__valid", "table__valid", "drain__full", "residual__valid",
         "residual__request__ready", "out__ready",
     )  # fmt: skip
-    await drive(dut, "param", write_bits(memories.param_writes()), 0.0)
-    await drive(dut, "table", write_bits(memories.table_writes()), 0.0)
+    await drive(dut, "param", write_bits((*write, 0) for write in memories.param_writes()), 0.0)
+    await drive(dut, "table", write_bits((*write, 0) for write in memories.table_writes()), 0.0)
     pulses: list[int] = []
     cocotb.start_soon(accumulators(dut, cases, pause))
     cocotb.start_soon(activations(dut, memories, pause))

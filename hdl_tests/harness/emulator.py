@@ -187,7 +187,10 @@ class Emulator:
             y = ((u >> f["post_shift"]) + f["zero_point"]).clip(f["low"], f["high"])
             if f["use_table"]:
                 y = self.spaces[isa.Space.TABLE][(f["table"] << 8) + (y & 255), lanes]
-            self.activation[f["dst"] + row * f["dst_stride"] + word] = (y & 255).astype(np.uint8)
+            start = f["lanes_before"] if word == 0 else 0
+            stop = rows - (f["lanes_after"] if word == f["n_words"] - 1 else 0)
+            at = f["dst"] + row * f["dst_stride"] + word
+            self.activation[at, start:stop] = (y & 255).astype(np.uint8)[:, start:stop]
 
     def _rows(self, f: dict[str, int]) -> np.ndarray:
         index = f["src"] + np.arange(f["n_rows"])[:, None] * f["src_stride"]

@@ -70,12 +70,12 @@ class Case:
     tiles
         Accumulators ``[n_rows, columns]`` per n-tile.
     want
-        (address, lanes) in the order in which they are written.
+        (address, lanes, lanes that are kept) in the order in which they are written.
     """
 
     fields: dict[str, int]
     tiles: list[Tensor]
-    want: list[tuple[int, list[int]]]
+    want: list[tuple[int, list[int], int]]
 
 
 def random_case(rng: random.Random, memories: Memories, **fixed: int) -> Case:
@@ -99,6 +99,8 @@ def random_case(rng: random.Random, memories: Memories, **fixed: int) -> Case:
         "use_table": rng.randrange(2) if signed else 0,
         "table": rng.randrange(config.table_slots),
         "wide": rng.randrange(2) if config.packed else 0,
+        "lanes_before": rng.choice([0, rng.randrange(config.rows)]),
+        "lanes_after": rng.choice([0, rng.randrange(config.rows)]),
     } | fixed
     first, past = (0, memories.paired) if fields["wide"] else (memories.paired, config.post_words)
     fields.setdefault("param", rng.randrange(first, past - fields["n_words"] + 1))
@@ -116,7 +118,7 @@ def random_case(rng: random.Random, memories: Memories, **fixed: int) -> Case:
 
 def _golden(
     memories: Memories, fields: dict[str, int], tiles: list[Tensor]
-) -> list[tuple[int, list[int]]]:
+) -> list[tuple[int, list[int], int]]:
     """Write of every (tile, row, word), in this order."""
     rows = torch.arange(fields["n_rows"])
     found = []
@@ -126,11 +128,18 @@ def _golden(
         y = _words(memories, fields, tile, words)  # [rows, words, R]
         target = fields["dst"] + rows[:, None] * fields["dst_stride"] + words
         found += [
-            (int(target[m, w]), [int(v) & 255 for v in y[m, w]])
+            (int(target[m, w]), [int(v) & 255 for v in y[m, w]], _kept(memories, fields, words[w]))
             for m in range(len(rows))
             for w in range(len(words))
         ]
     return found
+
+
+def _kept(memories: Memories, fields: dict[str, int], word: Tensor) -> int:
+    rows = memories.config.rows
+    before = fields["lanes_before"] if word == 0 else 0
+    after = fields["lanes_after"] if word == fields["n_words"] - 1 else 0
+    return sum(1 << lane for lane in range(rows) if lane < before or lane >= rows - after)
 
 
 def _words(memories: Memories, fields: dict[str, int], tile: Tensor, words: Tensor) -> Tensor:

@@ -184,7 +184,7 @@ class Bench:
             ctx.set(port.ready, willing)
             _, _, valid, payload = await ctx.tick().sample(port.valid, port.payload)
             if valid and willing:
-                self.got.append((payload.address, list(payload.data)))
+                self.got.append((payload.address, list(payload.data), payload.keep))
                 self.written.append(self.now)
         await ctx.tick().repeat(3)
         self.status = isa.Status(ctx.get(self.dut.fault))
@@ -274,6 +274,8 @@ def test_tails_wait_for_their_parameters() -> None:
         ({"pre_shift": 16}, isa.Status.ILLEGAL_FIELD),
         ({"use_table": 1, "table": 2}, isa.Status.ILLEGAL_FIELD),
         ({"wide": 1}, isa.Status.ILLEGAL_FIELD),
+        ({"lanes_before": CONFIGS["one group"].rows}, isa.Status.ILLEGAL_FIELD),
+        ({"lanes_after": 31}, isa.Status.ILLEGAL_FIELD),
         ({"param": 7, "n_words": 2}, isa.Status.LOCAL_ADDRESS),
         ({"param": 65535, "n_words": 65535}, isa.Status.LOCAL_ADDRESS),
         ({"param": 8, "n_words": 1}, isa.Status.LOCAL_ADDRESS),

@@ -56,13 +56,16 @@ class Bench:
                 address = rng.randrange(w, self.reach, self.dut.n_writers)
                 word = rng.randrange(1 << 8 * self.config.rows)
                 lanes = word.to_bytes(self.config.rows, "little")
-                ctx.set(port.payload, {"address": address, "data": list(lanes)})
+                keep = rng.randrange(1 << self.config.rows) if rng.random() < 0.5 else 0
+                ctx.set(port.payload, {"address": address, "data": list(lanes), "keep": keep})
                 ctx.set(port.valid, 1)
                 taken = 0
                 while not taken:
                     _, _, taken = await ctx.tick().sample(port.ready)
                     cycle += 1
-                self.history.setdefault(address, []).append((cycle, word))
+                writes = self.history.setdefault(address, [(0, 0)])
+                kept = sum(255 << 8 * n for n in range(self.config.rows) if keep >> n & 1)
+                writes.append((cycle, writes[-1][1] & kept | word & ~kept))
                 ctx.set(port.valid, 0)
 
         return drive
@@ -94,7 +97,7 @@ class Bench:
     def check(self, asked: list[tuple[int, int]], answers: list[tuple[int, int]]) -> None:
         worst = Scratchpad.LATENCY + BankArbiter.PATIENCE * (self.dut.n_readers - 1)
         for (start, address), (end, word) in zip(asked, answers, strict=True):
-            writes = [(0, 0), *self.history.get(address, [])]
+            writes = self.history.get(address, [(0, 0)])
             before = [w for t, w in writes if t < start]
             meanwhile = [w for t, w in writes if start <= t < end]
             assert word in {before[-1], *meanwhile}, f"cycle {start}, address {address}"

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from golden.qnetwork import QMatMul, QNetwork
+from golden.qnetwork import QNetwork
 from vitaccel.config import AcceleratorConfig
 
 __all__ = ["HeadWords", "channel_layouts", "head_words", "plain_layout"]
@@ -33,25 +33,10 @@ def plain_layout(n_channels: int, rows: int) -> np.ndarray:
     return np.where(channel < n_channels, channel, -1)
 
 
-def _context_layout(n_channels: int, heads: int, rows: int) -> np.ndarray:
-    """Product of P and V: the words of V that hold each head, -1 for lanes of other heads."""
-    dim, parts = n_channels // heads, []
-    for head in range(heads):
-        at = head_words(n_channels, heads, head, rows)
-        channel = np.arange(at.first * rows, (at.first + at.words) * rows)
-        parts.append(np.where(channel // dim == head, channel, -1))
-    return np.concatenate(parts)
-
-
 def channel_layouts(network: QNetwork, config: AcceleratorConfig) -> Mapping[str, np.ndarray]:
     """Layout of every tensor ``[tokens, channels]``."""
-    layouts = {}
-    for layer in network.layers:
-        if len(layer.out.shape) != 2:
-            continue
-        n_channels = layer.out.shape[1]
-        if isinstance(layer, QMatMul):
-            layouts[layer.name] = _context_layout(n_channels, layer.heads, config.rows)
-        else:
-            layouts[layer.name] = plain_layout(n_channels, config.rows)
-    return layouts
+    return {
+        layer.name: plain_layout(layer.out.shape[1], config.rows)
+        for layer in network.layers
+        if len(layer.out.shape) == 2
+    }

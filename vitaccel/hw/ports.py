@@ -79,10 +79,12 @@ class ReadPort(wiring.Signature):
 
 
 def WritePort(config: AcceleratorConfig) -> stream.Signature:  # a name like ReadPort: used alike
-    """Stream of (word address, word); a write has landed once taken, for every later read."""
-    return stream.Signature(
-        data.StructLayout({"address": ADDRESS_BITS, "data": word_layout(config)})
-    )
+    """Stream of (word address, word); a write has landed once taken, for every later read.
+
+    Lanes whose bit of ``keep`` is set are not written; only activation memory heeds it.
+    """
+    fields = {"address": ADDRESS_BITS, "data": word_layout(config), "keep": config.rows}
+    return stream.Signature(data.StructLayout(fields))
 
 
 class DrainPort(wiring.Signature):

@@ -1,25 +1,21 @@
 """Products of two activations, head by head: Q·Kᵀ and P·V."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 
 import numpy as np
 
 from golden.execute import matmul_bound
-from golden.qnetwork import QLayer, QMatMul
+from golden.qnetwork import QLayer, QMatMul, QSoftmax
 from vitaccel import isa
 from vitaccel.compile import pack
 from vitaccel.compile.instruction import View
 from vitaccel.compile.layout import HeadWords, head_words, plain_layout
-from vitaccel.compile.lower.state import Lowering, Post, Step, detour
+from vitaccel.compile.lower.state import Lowering, Post, Step
 from vitaccel.compile.lower.waves import head_slots
 from vitaccel.compile.pieces import Stored, aligned
 from vitaccel.errors import ConfigError
 
 __all__ = ["matmul", "need_log2"]
-
-AFTER = 0.01  # behind the slot of a head
 
 
 @dataclass(frozen=True)
@@ -92,7 +88,7 @@ def _scores(low: Lowering, layer: QMatMul) -> None:
     post = _post(low, layer, n_words, columns)
     low.stored[layer.name] = []
     for head in range(heads):
-        (q, at), (k, _) = (_part(low, name, head, heads) for name in (layer.a, layer.b))
+        (q, streamed), (k, at) = (_part(low, name, head, heads) for name in (layer.a, layer.b))
         pieces = low.rows(layer.name, n_queries, n_words)
         low.stored[layer.name].append(Stored(pieces, plain_layout(n_keys, rows)))
         keys = _words(k.whole, at.first, at.words)
@@ -107,7 +103,7 @@ def _scores(low: Lowering, layer: QMatMul) -> None:
             "lanes_after": at.lanes_after,
         }
         for stream, target in aligned(q.pieces, pieces):
-            part = _words(stream, at.first, at.words)
+            part = _words(stream, streamed.first, at.words)
             _emit(low, layer, fields, post, (part, keys, target), slots[head])
 
 
@@ -125,10 +121,14 @@ def _context(low: Lowering, layer: QMatMul) -> None:
     columns, slots = _columns(low, layer, log2), head_slots(low, layer)
     places = [_part(low, layer.b, head, layer.heads) for head in range(layer.heads)]
     post = _post(low, layer, max(at.words for _, at in places), columns)
-    results = _results(low, layer, [at.words for _, at in places], slots)
+    out = low.new(layer.name, layer.out, _query(low, layer))
+    low.stored[layer.name] = [Stored(out, low.layouts[layer.name])]
     for head, (p, (v, at)) in enumerate(zip(low.stored[layer.a], places, strict=True)):
         values = _words(v.whole, at.first, at.words)
-        for stream, target in aligned(p.pieces, results[head]):
+        first = head_words(layer.out.shape[1], layer.heads, head, low.config.rows).first
+        masks = {"lanes_before": at.lanes_before, "lanes_after": at.lanes_after}
+        masked = replace(post, fields=post.fields | masks)
+        for stream, target in aligned(p.pieces, out):
             fields = {
                 "k_tiles": stream.words,
                 "n_tiles": -(-at.words // len(columns.groups)),
@@ -137,40 +137,16 @@ def _context(low: Lowering, layer: QMatMul) -> None:
                 "stationary_stride": values.buffer.words,
                 "tile_stride": len(columns.groups),
             }
-            _emit(low, layer, fields, post, (stream, values, target), slots[head])
+            part = _words(target, first, at.words)
+            _emit(low, layer, fields, masked, (stream, values, part), slots[head])
 
 
-def _results(
-    low: Lowering, layer: QMatMul, words: Sequence[int], slots: Mapping[int, float]
-) -> list[tuple[View, ...]]:
-    """Where the product of each head goes.
-
-    All lie side by side in the rows of one tensor. If Q, K and V are made in parts, the products
-    of all parts but the last wait for that outside: its memory is free only once the last Q is.
-    """
-    n_rows, n_parts = layer.out.shape[0], len(low.stored[layer.b])
-    held = layer.heads // n_parts
-    out = low.new(layer.name, layer.out)
-    low.stored[layer.name] = [Stored(out, low.layouts[layer.name])]
-    starts = [0, *accumulate(words)]
-    results = []
-    for part in range(n_parts):
-        heads = range(part * held, (part + 1) * held)
-        first, stop = starts[heads[0]], starts[heads[-1] + 1]
-        pieces = tuple(_words(piece, first, stop - first) for piece in out)
-        if part < n_parts - 1:
-            made = low.rows(layer.name, n_rows, stop - first)
-            leave, back = slots[heads[-1]] + AFTER, slots[layer.heads - held]
-            for source, target in zip(made, pieces, strict=True):
-                store, load = detour(source, target)
-                low.emit(Step(store), leave)
-                low.emit(Step(load, fixed=True), back)
-            pieces = made
-        results += [
-            tuple(_words(piece, starts[head] - first, words[head]) for piece in pieces)
-            for head in heads
-        ]
-    return results
+def _query(low: Lowering, layer: QMatMul) -> str | None:
+    """Q, if nothing but its product with K reads it: each head makes room for its result."""
+    softmax = low.layers[layer.a]
+    scores = low.layers[softmax.x] if isinstance(softmax, QSoftmax) else None
+    alone = isinstance(scores, QMatMul) and low.users[scores.a] == [scores]
+    return scores.a if alone and isinstance(scores, QMatMul) else None
 
 
 def need_log2(low: Lowering, layer: QLayer, log2: bool) -> None:

@@ -74,7 +74,7 @@ def linear(low: Lowering, layer: QLinear) -> None:
 
 
 def _room(low: Lowering, layer: QLinear, channels: np.ndarray) -> list[Stored]:
-    """One tensor, or parts of Q, K or V that stand for themselves."""
+    """One tensor, or parts of K or V that stand for themselves."""
     if not feeds_attention(low, layer):
         return [Stored(low.new(layer.name, layer.out, layer.residual), channels)]
     n_rows, rows = layer.out.shape[0], low.config.rows

@@ -82,6 +82,7 @@ class Lowering:
         for layer in self.network.layers:
             for name in operands(layer):
                 self.users[name].append(layer)
+        self._rank = {name: n for n, name in enumerate(self.layers)}
         self.standing = {self._origin(y.b) for y in self.network.layers if isinstance(y, QMatMul)}
         self.home: dict[str, tuple[str, int]] = {}  # part of a concatenation -> (whole, first row)
         for layer in self.network.layers:
@@ -129,11 +130,11 @@ class Lowering:
         """Parameter ``suffix`` of ``layer`` as int64."""
         return self.network.tensors[f"{layer.name}.{suffix}"].numpy().astype(np.int64)
 
-    def new(self, name: str, out: QTensor, residual: str | None = None) -> tuple[View, ...]:
+    def new(self, name: str, out: QTensor, former: str | None = None) -> tuple[View, ...]:
         """Room for a tensor ``[tokens, channels]``.
 
-        That is in place of ``residual`` if nothing else will read it, or inside the concatenation
-        that the tensor is part of. What stands still in the array lies in one buffer.
+        That is in place of ``former`` if nothing will read that any more, or inside the
+        concatenation that the tensor is part of.
         """
         words = len(self.layouts[name]) // self.config.rows
         if name in self.home:
@@ -142,11 +143,16 @@ class Lowering:
                 pieces = self.rows(whole, self.layers[whole].out.shape[0], words)
                 self.stored[whole] = [Stored(pieces, self.layouts[whole])]
             return cut(self.stored[whole][0].pieces, row, row + out.shape[0])
-        if residual is not None and self.users[residual][-1].name == name:
-            pieces = self.stored[residual][0].pieces
+        if former is not None and self._over(former, name):
+            pieces = self.stored[former][0].pieces
             if all(piece.words == piece.buffer.words == words for piece in pieces):
                 return pieces
         return self.rows(name, out.shape[0], words)
+
+    def _over(self, former: str, name: str) -> bool:
+        """Whether ``former`` is whole and has no readers once ``name`` is made."""
+        done = self._rank[self.users[former][-1].name] <= self._rank[name]
+        return done and len(self.stored[former]) == 1 and former not in self.standing
 
     def rows(self, name: str, n_rows: int, words: int) -> tuple[View, ...]:
         """Blocks of rows that the accumulators hold, each in a buffer of its own.

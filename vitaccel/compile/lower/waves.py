@@ -19,7 +19,7 @@ def wave_of(low: Lowering, layer: QLayer) -> str | None:
 
 
 def n_parts(low: Lowering, layer: QLayer) -> int:
-    """Parts of Q, K and V that are made one after the other.
+    """Parts of K and V that are made one after the other.
 
     A part is the fewest heads whose channels fill whole tiles.
     """
@@ -35,12 +35,12 @@ def n_parts(low: Lowering, layer: QLayer) -> int:
 
 
 def feeds_attention(low: Lowering, layer: QLayer) -> bool:
-    """Whether a Linear makes Q, K or V, and is to make them part by part."""
+    """Whether a Linear makes K or V, and is to make them part by part."""
     users = low.users[layer.name]
     return (
         isinstance(layer, QLinear)
         and bool(users)
-        and all(isinstance(user, QMatMul) for user in users)
+        and all(isinstance(user, QMatMul) and user.b == layer.name for user in users)
         and n_parts(low, layer) > 1
     )
 

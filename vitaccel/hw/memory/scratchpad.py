@@ -71,7 +71,8 @@ class Scratchpad(wiring.Component):
         m = Module()
         depth = self.config.activation_words // self.config.activation_banks
         banks = [
-            BlockRam(word_layout(self.config), depth) for _ in range(self.config.activation_banks)
+            BlockRam(word_layout(self.config), depth, granules=self.config.rows)
+            for _ in range(self.config.activation_banks)
         ]
         for b, bank in enumerate(banks):
             m.submodules[f"bank_{b}"] = Shared(bank)
@@ -137,21 +138,22 @@ class Scratchpad(wiring.Component):
         ]
         valid = [writer.valid for writer in self.writers]
         grant, chosen = self._arbitrate(m, "write", valid, places)
-        later, words = [], []
+        later, words, kept = [], [], []
         for r, (writer, place) in enumerate(zip(self.writers, places, strict=True)):
             m.d.comb += writer.ready.eq(grant[r])
             with m.If(grant[r] & place.beyond):
                 m.d.sync += self.writer_fault[r].eq(1)
             later.append(delayed(m, place, 1, f"target_{r}"))
             words.append(delayed(m, writer.p.data, 1, f"written_{r}"))
+            kept.append(delayed(m, writer.p.keep, 1, f"kept_{r}"))
         legal = ~Cat(place.beyond for place in later)
         rows = [place.row for place in later]
         for b, bank in enumerate(banks):
-            write = Signal(name=f"write_{b}")
+            write = Signal(self.config.rows, name=f"write_{b}")
             address = Signal.like(bank.write_address, name=f"write_address_{b}", reset_less=True)
             word = Signal.like(bank.write_data, name=f"write_data_{b}", reset_less=True)
             m.d.sync += [
-                write.eq((chosen[b] & legal).any()),
+                write.eq(Mux((chosen[b] & legal).any(), ~_one_of(chosen[b], kept), 0)),
                 address.eq(_one_of(chosen[b], rows)),
                 word.eq(_one_of(chosen[b], words)),
             ]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import Cat, Module, Signal
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -27,8 +27,12 @@ from vitaccel.hw.streams.stream import link
 
 __all__ = ["Post"]
 
-TARGET = data.StructLayout({"address": ADDRESS_BITS, "last": 1})  # of an output word
 DEPTH = 32  # output words under way or waiting; the pipeline holds about 20
+
+
+def target_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """Where an output word goes."""
+    return data.StructLayout({"address": ADDRESS_BITS, "keep": config.rows, "last": 1})
 
 
 class Post(wiring.Component):
@@ -104,7 +108,7 @@ class Post(wiring.Component):
         m.submodules.params = params = TileParams(self.config)
         m.submodules.residuals = residuals = Fetch(self.config, 0)
         # The pipeline answers like a memory: what is asked of it comes back in order, later.
-        m.submodules.results = results = Fetch(self.config, TARGET, DEPTH)
+        m.submodules.results = results = Fetch(self.config, target_layout(self.config), DEPTH)
         link(m, wiring.flipped(self.command), tiles.command)
         wiring.connect(m, residuals.port, wiring.flipped(self.residual))
         m.d.comb += self.fault.eq(tiles.fault)
@@ -157,6 +161,7 @@ class Post(wiring.Component):
             results.i.valid.eq(walk.o.valid & able),
             results.i.p.tag.address.eq(walk.o.p.address),
             results.i.p.tag.last.eq(end_of_tile & tile.last),
+            results.i.p.tag.keep.eq(self._kept(tile, word == 0, end_of_row)),
             results.port.request.ready.eq(1),
             walk.o.ready.eq(able & results.i.ready),
             issued.eq(results.port.request.valid),
@@ -178,6 +183,13 @@ class Post(wiring.Component):
         ]
         self._answer(m, pipe, params, results, issued)
         self._release(m, issued & end_of_tile, settling)
+
+    def _kept(self, tile: data.View, first: Value, last: Value) -> Value:
+        """Lanes of a word that are not to be written."""
+        rows = self.config.rows
+        before = Cat(tile.lanes_before > lane for lane in range(rows))
+        after = Cat(tile.lanes_after >= rows - lane for lane in range(rows))
+        return Mux(first, before, 0) | Mux(last, after, 0)
 
     def _answer(
         self, m: Module, pipe: PostPipe, params: TileParams, results: Fetch, issued: Signal
@@ -206,6 +218,7 @@ class Post(wiring.Component):
         m.d.comb += [
             self.out.p.address.eq(result.p.tag.address),
             self.out.p.data.eq(result.p.data),
+            self.out.p.keep.eq(result.p.tag.keep),
             self.out.valid.eq(result.valid),
             result.ready.eq(self.out.ready),
             taken.eq(self.command.valid & self.command.ready),

@@ -40,6 +40,8 @@ def tile_layout(config: AcceleratorConfig) -> data.StructLayout:
         "n_rows": 16,
         "n_words": 8,
         "last": 1,  # of its command
+        "lanes_before": 5,  # of its first word, left as they are
+        "lanes_after": 5,  # of its last word
         "settings": settings_layout(config),
     })
 
@@ -83,7 +85,7 @@ class PostTiles(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         fields = Signal(command_layout(isa.Op.POST))  # dst, residual, param, n_words: of the rest
-        last = Signal()
+        first, last = Signal(), Signal()
         tile = self.o.p
         m.d.comb += [
             last.eq(fields.n_words <= fields.tile_words),
@@ -96,7 +98,7 @@ class PostTiles(wiring.Component):
         with m.FSM():
             with m.State("TAKE"):
                 m.d.comb += self.command.ready.eq(1)
-                m.d.sync += fields.eq(self.command.payload)
+                m.d.sync += [fields.eq(self.command.payload), first.eq(1)]
                 with m.If(self.command.valid):
                     m.next = "CHECK"
             with m.State("CHECK"):
@@ -110,12 +112,15 @@ class PostTiles(wiring.Component):
                 m.d.sync += [
                     tile.n_words.eq(Mux(last, fields.n_words, fields.tile_words)),
                     tile.last.eq(last),
+                    tile.lanes_before.eq(Mux(first, fields.lanes_before, 0)),
+                    tile.lanes_after.eq(Mux(last, fields.lanes_after, 0)),
                 ]
                 m.next = "OFFER"
             with m.State("OFFER"):
                 m.d.comb += self.o.valid.eq(1)
                 with m.If(self.o.ready):
                     m.d.sync += [
+                        first.eq(0),
                         fields.n_words.eq(fields.n_words - fields.tile_words),
                         *(
                             fields[name].eq(fields[name] + fields.tile_words)
@@ -144,6 +149,8 @@ class PostTiles(wiring.Component):
             | (fields.post_shift > MAX_POST_SHIFT)
             | (fields.use_table & (fields.table >= config.table_slots))
             | (fields.wide & (not config.packed))
+            | (fields.lanes_before >= config.rows)
+            | (fields.lanes_after >= config.rows)
         )
         with m.If(illegal):
             m.d.comb += status.eq(isa.Status.ILLEGAL_FIELD)
