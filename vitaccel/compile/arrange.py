@@ -15,7 +15,7 @@ from vitaccel.errors import ConfigError
 
 __all__ = ["Arrangement", "arrange"]
 
-SHARES = (1.0, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7)  # of the memory that is planned to be full
+SHARES = (None, 1.0, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7)  # of the memory to be full; None: no spill
 LOOKAHEAD = 4  # steps before its first use at which a load is issued: two products and their POSTs
 
 
@@ -80,19 +80,19 @@ def arrange(lowering: Lowering, config: AcceleratorConfig) -> Arrangement:
     ConfigError
         If a layer does not fit a memory: names it, what it needs, and the field to raise.
     """
-    steps, result = lowering.steps, _ordered(lowering, lowering.steps, config)
-    least = peak = place_activations(result.main, config)
+    steps, words, peaks = lowering.steps, config.activation_words, []
     for share in SHARES:
-        if peak <= config.activation_words:
-            break
-        steps = spill(steps, int(config.activation_words * share))
+        if share is not None:
+            steps = spill(steps, int(words * share))
         result = _ordered(lowering, steps, config)
-        peak = place_activations(result.main, config)
-        least = min(least, peak)
+        peaks.append(place_activations(result.main, config))
+        if peaks[-1] <= words:
+            break
     else:
+        least = min(peaks)
         raise ConfigError(
             f"activations need {least} words at least, but activation_words is "
-            f"{config.activation_words}; set it to {-(-least // 64) * 64}"
+            f"{words}; set it to {-(-least // 64) * 64}"
         )
     halt = Instruction(isa.Op.HALT, "")
     if result.setup:
