@@ -13,7 +13,7 @@ from vitaccel.compile.lower.state import Step, detour
 __all__ = ["spill"]
 
 EARLY = 4  # steps before its first use that an input is loaded
-LEAD = 8  # steps before a use at which what was spilled is loaded again, if there is room for it
+LEAD = 4  # steps before a use at which what was spilled is loaded again, if there is room for it
 
 
 @dataclass
@@ -74,7 +74,11 @@ def spill(steps: Sequence[Step], words: int) -> list[Step]:
 
 
 def _uses(steps: Sequence[Step]) -> dict[Buffer, list[_Use]]:
-    """Uses of every buffer of activations, in order; GEMM reads until its POST is done."""
+    """Uses of every buffer of activations, in order; a GEMM and its POST are one.
+
+    GEMM reads until its POST is done, and POST's operands are there before its GEMM begins: a LOAD
+    between the two might wait behind others that wait for the GEMM's end.
+    """
     found: dict[Buffer, list[_Use]] = {}
     under_way: deque[list[_Use]] = deque()
     for n, step in enumerate(steps):
@@ -83,7 +87,8 @@ def _uses(steps: Sequence[Step]) -> dict[Buffer, list[_Use]]:
         for writes, views in ((False, instruction.reads), (True, instruction.writes)):
             for view in views:
                 if view.buffer.space == isa.Space.ACTIVATION:
-                    made.append(_Use(n, n, instruction, writes))
+                    first = n - (instruction.op == isa.Op.POST)
+                    made.append(_Use(first, n, instruction, writes))
                     found.setdefault(view.buffer, []).append(made[-1])
         if instruction.op == isa.Op.GEMM:
             under_way.append(made)

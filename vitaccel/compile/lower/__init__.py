@@ -18,7 +18,7 @@ from golden.qnetwork import (
 )
 from vitaccel.compile.lower import attention, linear, moves, rows
 from vitaccel.compile.lower.state import Lowering, Step, Strategy
-from vitaccel.compile.lower.waves import block_slot, head_slots, n_parts, wave_of
+from vitaccel.compile.lower.waves import head_slots, n_parts, wave_of
 from vitaccel.config import AcceleratorConfig
 
 __all__ = ["Lowering", "Step", "Strategy", "lower", "strategies"]
@@ -79,5 +79,5 @@ def _store(low: Lowering, layer: QLayer, wave: str | None) -> None:
         if n == 1:
             slots = {0: max(by_head.values())}
     elif wave == "rows":
-        slots = {0: block_slot(low, layer, len(low.stored[layer.name][0].pieces) - 1)}
+        slots = {0: 1.0}  # of the second half
     low.store(layer, slots)

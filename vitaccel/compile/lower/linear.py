@@ -12,7 +12,7 @@ from vitaccel import isa
 from vitaccel.compile import pack
 from vitaccel.compile.instruction import Buffer, View
 from vitaccel.compile.lower.state import Lowering, Post, Step
-from vitaccel.compile.lower.waves import block_slot, feeds_attention, head_slots, n_parts, wave_of
+from vitaccel.compile.lower.waves import feeds_attention, head_slots, n_parts, wave_of
 from vitaccel.compile.pieces import Stored, aligned
 
 __all__ = ["linear"]
@@ -105,20 +105,24 @@ def _meetings(
 ) -> Iterator[_Meeting]:
     """Chunks of weights and blocks of rows in the order in which they meet.
 
-    Each chunk is loaded once and meets all blocks; but with rows apart, each block meets all
-    chunks before the next. Image patches come no faster than the weights: there a block is done
-    with while the next is loaded, and every other one takes the chunks backwards, beginning with
-    the one that is there.
+    Each chunk is loaded once and meets all blocks; but with rows apart, the first half of the
+    blocks meets all chunks before the second. Image patches come no faster than the weights: there
+    a block is done with while the next is loaded, and every other one takes the chunks backwards,
+    beginning with the one that is there.
     """
     patches = isinstance(low.layers[layer.x], QPatches)
-    if not patches and wave_of(low, layer) != "rows":
+    if patches:
+        for n, block in enumerate(blocks[0]):
+            yield from (
+                _Meeting(chunk, block, None) for chunk in (reversed(chunks) if n % 2 else chunks)
+            )
+    elif wave_of(low, layer) == "rows":
+        half = -(-len(blocks[0]) // 2)
+        for n, some in enumerate((blocks[0][:half], blocks[0][half:])):
+            yield from (_Meeting(chunk, block, n) for chunk in chunks for block in some)
+    else:
         for chunk in chunks:
             yield from (_Meeting(chunk, block, chunk.slot) for block in blocks[chunk.part])
-        return
-    for n, block in enumerate(blocks[0]):
-        slot = block_slot(low, layer, n)
-        order = reversed(chunks) if n % 2 and patches else chunks
-        yield from (_Meeting(chunk, block, slot) for chunk in order)
 
 
 def _pack(

@@ -31,7 +31,7 @@ class Strategy(NamedTuple):
     """What is traded for activation memory, see docs/decisions/0007."""
 
     heads_apart: bool = False  # make Q, K and V of a head just before its attention
-    rows_apart: bool = False  # take a block of rows through the whole MLP before the next
+    rows_apart: bool = False  # take half of the rows through the whole MLP before the others
 
 
 @dataclass(eq=False)

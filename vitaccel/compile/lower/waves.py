@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from golden.qnetwork import QLayer, QLinear, QMatMul, QPatches, QSoftmax
 from vitaccel.compile.lower.state import Lowering
 
-__all__ = ["block_slot", "feeds_attention", "head_slots", "n_parts", "wave_of"]
+__all__ = ["feeds_attention", "head_slots", "n_parts", "wave_of"]
 
 QKV, SCORES, SOFTMAX, CONTEXT = -0.6, 0.0, 0.5, 1.75  # slots relative to the head's number
 
@@ -59,11 +59,6 @@ def _of_mlp(low: Lowering, layer: QLayer) -> bool:
     users = low.users[layer.name]
     feeds = len(users) == 1 and isinstance(users[0], QLinear) and users[0].x == layer.name
     return feeds or (isinstance(low.layers[layer.x], QLinear) and len(low.users[layer.x]) == 1)
-
-
-def block_slot(low: Lowering, layer: QLayer, block: int) -> float | None:
-    """Slot of a block of rows of a layer."""
-    return block if wave_of(low, layer) == "rows" else None
 
 
 def head_slots(low: Lowering, layer: QLayer) -> Mapping[int, float]:
