@@ -4,18 +4,18 @@ Follows the tokens, queues, accumulator banks and the bus as the gateware does, 
 each instruction instead of its cycles.
 """
 
-from collections import defaultdict, deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from vitaccel import isa
+from vitaccel.account import tile_words
 from vitaccel.compile.program import Decoded, Program
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.axi.axi_memory import MemoryTiming
 from vitaccel.hw.mxu.accumulators import Accumulators, accumulators_latency
+from vitaccel.spans import Span, producers, working_steps
 
-__all__ = ["Span", "Timeline", "estimate"]
+__all__ = ["Timeline", "estimate"]
 
 # Cycles measured in RTL that the structure does not tell.
 START = 12  # from an instruction's tokens to its first word
@@ -24,16 +24,6 @@ DISPATCH = 4  # between instructions that leave the sequencer
 BANK = 4  # POST changes banks
 DRAIN = {isa.Op.NORM: 87, isa.Op.SOFTMAX: 55}  # from the last word taken to the last written
 TRANSFER = 4  # between LOADs or STOREs that follow one another
-
-
-@dataclass(frozen=True)
-class Span:
-    """When an instruction was at work, in cycles from the start of the program."""
-
-    unit: isa.Unit
-    layer: str
-    start: float
-    end: float
 
 
 @dataclass
@@ -81,8 +71,7 @@ class Timeline:
 
 def estimate(program: Program, config: AcceleratorConfig, timing: MemoryTiming) -> Timeline:
     """Time one run of ``program.main`` on ``config`` with an external memory of ``timing``."""
-    steps = [step for step in program.main_steps() if step.op != isa.Op.HALT]
-    return _Model(config, timing, steps).run()
+    return _Model(config, timing, working_steps(program)).run()
 
 
 class _Model:
@@ -113,7 +102,7 @@ class _Model:
         depth = 1 << (config.queue_depth - 1).bit_length()
         # What must have left the queue before an instruction can enter it.
         self.room = {n: q[k] for q in self.queues.values() for k, n in enumerate(q[depth:])}
-        self.producers = _producers(program)
+        self.producers = producers(program)
         self.latency = accumulators_latency(config)
 
     def run(self) -> Timeline:
@@ -183,7 +172,7 @@ class _Model:
         """Run the tiles of a GEMM, and the POST that drains them bank by bank."""
         gemm = self.gemm_of[n]
         fields = self.program[gemm].fields
-        words = self._tile_words(fields)
+        words = tile_words(self.config, fields)
         # A tile is swapped in when its words are loaded, which begins with the tile before.
         tile = max(fields["n_rows"], words + 1, Accumulators.HAZARD)
         per_row, n_words = self.program[n].fields["tile_words"], self.program[n].fields["n_words"]
@@ -194,29 +183,7 @@ class _Model:
             drained = max(drained, streamed + self.latency) + drain + BANK
             n_words -= per_row
             self.banks = [self.banks[1], drained]
-        self.end[gemm] = streamed + self.latency
+        self.end[gemm] = streamed
         self.end[n] = drained + START
         self.free[isa.Unit.MXU] = streamed - words - START
         self.free[isa.Unit.POST] = drained - START
-
-    def _tile_words(self, fields: dict[str, int]) -> int:
-        match fields["columns"]:
-            case isa.Columns.ALL:
-                return self.config.weight_tile_words
-            case isa.Columns.POT:
-                return self.config.pot_columns
-            case _:
-                return self.config.wide_groups * self.config.rows
-
-
-def _producers(program: Sequence[Decoded]) -> list[list[int]]:
-    """For each instruction those whose tokens it takes."""
-    tokens: dict[tuple[int, int], deque[int]] = defaultdict(deque)
-    for n, step in enumerate(program):
-        for consumer in isa.Unit:
-            if step.fields["signal"] >> consumer & 1:
-                tokens[isa.UNIT_OF[step.op], consumer].append(n)
-    return [
-        [tokens[p, isa.UNIT_OF[s.op]].popleft() for p in isa.Unit if s.fields["wait"] >> p & 1]
-        for s in program
-    ]

@@ -20,10 +20,11 @@ from vitaccel.flow.simulation import build_model, run_bench
 from vitaccel.host.bench import JOB, RESULTS, Job, Results
 from vitaccel.hw.axi.axi_memory import MemoryTiming
 from vitaccel.hw.simulation_top import SimulationTop
-from vitaccel.isa import UNIT_OF, Unit
+from vitaccel.isa import Unit
+from vitaccel.spans import Interval, Span, intervals, spans_of
 from vitaccel.timing import Stopwatch
 
-__all__ = ["Mismatch", "Verdict", "intervals", "layer_table", "verify"]
+__all__ = ["Mismatch", "Verdict", "layer_table", "verify"]
 
 TOP = "simulation_top"
 TRACED = 4  # images of which every intermediate tensor is compared
@@ -60,7 +61,8 @@ class Verdict:
     cycles_per_image: int = 0
     mac_utilization: float = 0.0
     counters: dict[str, int] = field(default_factory=dict)
-    timeline: dict[str, list[tuple[int, int, str, str]]] = field(default_factory=dict)
+    timeline: dict[str, list[Interval]] = field(default_factory=dict)
+    spans: list[Span] = field(default_factory=list)  # of the last image, as its timeline
     tensors: dict[str, int] = field(default_factory=dict)  # name -> comparisons that agreed
     simulation_hz: float = 0.0
     trained: bool = True  # see `QNetwork`
@@ -203,30 +205,7 @@ def _measure(
     verdict.mac_utilization = macs / (config.rows * config.columns * mean["CYCLES"])
     verdict.simulation_hz = sum(c["CYCLES"] for c in results.counters) / results.seconds
     verdict.timeline = intervals(results.trace, program)
-
-
-def intervals(trace: str, program: Program) -> dict[str, list[tuple[int, int, str, str]]]:
-    """Per unit spans of cycles (start, end, busy or waiting, layer).
-
-    A unit finishes its instructions in order, so its n-th ``done`` is that of its n-th one.
-    """
-    spans: dict[str, list[tuple[int, int, str, str]]] = {}
-    events = [tuple(map(int, line.split())) for line in trace.splitlines()]
-    for unit in Unit:
-        labels = [step.layer for step in program.main_steps() if UNIT_OF.get(step.op) == unit]
-        rows = spans[unit.name] = []
-        finished, state, since = 0, "idle", 0
-        for cycle, busy, waiting, done in events:
-            ended = done >> unit & 1
-            now = "busy" if busy >> unit & 1 else "waiting" if waiting >> unit & 1 else "idle"
-            end = cycle + ended  # an instruction is at work in the cycle in which it is done
-            if (now != state or ended) and end > since:
-                if state != "idle" and finished < len(labels):
-                    rows.append((since, end, state, labels[finished]))
-                since = end
-            state = now
-            finished += ended
-    return spans
+    verdict.spans = spans_of(results.trace, program, results.counters[-1]["CYCLES"])
 
 
 def layer_table(

@@ -17,8 +17,9 @@ from hdl_tests.harness.networks import random_qnetwork
 from vitaccel.compile.program import Decoded, Program
 from vitaccel.config import PRESETS
 from vitaccel.isa import Op, Unit
+from vitaccel.spans import intervals, spans_of
 from vitaccel.timing import Stopwatch
-from vitaccel.verify import Verdict, intervals, layer_table, verify
+from vitaccel.verify import Verdict, layer_table, verify
 
 pytestmark = pytest.mark.cosim
 
@@ -125,6 +126,11 @@ def test_a_trace_gives_each_instruction_one_span() -> None:
     steps = [Decoded(Op.GEMM, {}, "a"), Decoded(Op.GEMM, {}, "b"), Decoded(Op.POST, {}, "a")]
     program = cast("Program", SimpleNamespace(main_steps=lambda: steps))
     spans = intervals(trace, program)
+    assert [(s.start, s.end) for s in spans_of(trace, program, cycles=27)] == [
+        (1, 6),
+        (6, 17),
+        (8, 27),
+    ]
     assert spans["MXU"] == [(5, 10, "busy", "a"), (10, 21, "busy", "b")]
     assert spans["POST"] == [(5, 12, "waiting", "a"), (12, 31, "busy", "a")]
     assert spans["LOAD"] == spans["STORE"] == spans["VECTOR"] == []
