@@ -4,6 +4,7 @@ Follows the tokens, queues, accumulator banks and the bus as the gateware does, 
 each instruction instead of its cycles.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from vitaccel.compile.program import Decoded, Program
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.axi.axi_memory import MemoryTiming
 from vitaccel.hw.mxu.accumulators import Accumulators, accumulators_latency
-from vitaccel.spans import Span, producers, working_steps
+from vitaccel.spans import Interval, Span, producers, working_steps
 
 __all__ = ["Timeline", "estimate"]
 
@@ -35,14 +36,6 @@ class Timeline:
     loaded: int  # bytes
     stored: int  # bytes
 
-    def busy(self, unit: isa.Unit) -> float:
-        """Cycles in which ``unit`` was at work."""
-        total, last = 0.0, 0.0
-        for span in (s for s in self.spans if s.unit == unit):
-            total += max(0.0, span.end - max(span.start, last))
-            last = max(last, span.end)
-        return total
-
     def summary(self, program: Program, config: AcceleratorConfig, mhz: float) -> dict[str, Any]:
         """Figures of the run at a clock, as JSON takes them."""
         macs = sum(layer["macs"] for layer in program.layers)
@@ -53,20 +46,24 @@ class Timeline:
             "images_per_second": round(mhz * 1e6 / self.cycles, 2),
             "bytes_loaded": self.loaded,
             "bytes_stored": self.stored,
-            "busy": {unit.name: round(self.busy(unit) / self.cycles, 4) for unit in isa.Unit},
         }
 
     @staticmethod
-    def lines(about: dict[str, Any]) -> list[str]:
+    def lines(about: Mapping[str, Any]) -> list[str]:
         """The summary in words."""
-        busy = ", ".join(f"{unit} {share:.0%}" for unit, share in about["busy"].items())
         return [
             f"{about['cycles_per_image']} cycles per image",
             f"{about['mac_utilization']:.1%} of the MACs useful",
             f"{about['images_per_second']} images per second at {about['mhz']:g} MHz",
             f"{about['bytes_loaded']} bytes loaded and {about['bytes_stored']} stored per image",
-            f"busy: {busy}",
         ]
+
+    def timeline(self) -> dict[str, list[Interval]]:
+        """Per unit when it is at work, in whole cycles."""
+        rows: dict[str, list[Interval]] = {unit.name: [] for unit in isa.Unit}
+        for span in self.spans:
+            rows[span.unit.name].append((round(span.start), round(span.end), "busy", span.layer))
+        return rows
 
 
 def estimate(program: Program, config: AcceleratorConfig, timing: MemoryTiming) -> Timeline:

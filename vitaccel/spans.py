@@ -43,32 +43,40 @@ def producers(steps: Sequence[Decoded]) -> list[list[int]]:
     ]
 
 
-def intervals(trace: str, program: Program) -> dict[str, list[Interval]]:
-    """Per unit what a trace of the gateware shows, see `hw.simulation_top`."""
+def intervals(trace: str, program: Program, cycles: int) -> dict[str, list[Interval]]:
+    """Per unit what a trace of the gateware shows, see `hw.simulation_top`.
+
+    The trace begins with the host's write to the start register, the run ``cycles`` before its end.
+    """
     rows: dict[str, list[Interval]] = {unit.name: [] for unit in Unit}
     steps = working_steps(program)
-    for n, start, end, state in _states(trace, steps):
-        rows[UNIT_OF[steps[n].op].name].append((start, end, state, steps[n].layer))
+    states = list(_states(trace, steps))
+    before = _before(states, cycles)
+    for n, start, end, state in states:
+        unit = UNIT_OF[steps[n].op].name
+        rows[unit].append((max(0, start - before), end - before, state, steps[n].layer))
     return rows
 
 
 def spans_of(trace: str, program: Program, cycles: int) -> list[Span]:
-    """One span per instruction, in program order, from a trace of a run of ``cycles``.
-
-    The trace begins with the host's write to the start register, the run ``cycles`` before its end.
-    """
+    """One span per instruction, in program order, from the same."""
     steps = working_steps(program)
+    states = list(_states(trace, steps))
+    before = _before(states, cycles)
     began: dict[int, int] = {}
     ended: dict[int, int] = {}
-    for n, start, end, state in _states(trace, steps):
+    for n, start, end, state in states:
         if state == "busy":
             began.setdefault(n, start)
         ended[n] = end
-    before = max(0, max(ended.values()) - cycles)
     return [
         Span(UNIT_OF[s.op], s.layer, began.get(n, ended[n]) - before, ended[n] - before)
         for n, s in enumerate(steps)
     ]
+
+
+def _before(states: Sequence[tuple[int, int, int, str]], cycles: int) -> int:
+    return max(0, max(end for _, _, end, _ in states) - cycles)
 
 
 def _states(trace: str, steps: Sequence[Decoded]) -> Iterator[tuple[int, int, int, str]]:
