@@ -4,17 +4,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vitaccel import isa
-from vitaccel.compile.program import Decoded, Program
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.mxu.accumulators import Accumulators
 from vitaccel.hw.mxu.mxu import Mxu
 from vitaccel.spans import Span, producers, working_steps
+from vitaccel.tiles import load_cycles, usable_columns
 from vitaccel.traffic import load_kind
 
-__all__ = ["Account", "Cause", "Segment", "account", "tile_words"]
+if TYPE_CHECKING:  # the compiler itself times programs
+    from vitaccel.compile.program import Decoded, Program
+
+__all__ = ["Account", "Cause", "Segment", "account"]
 
 START = 4  # cycles from the last token of a GEMM until the array has taken its command
 LATE = 8  # cycles by which a GEMM that has its tokens may start later for other reasons
@@ -81,19 +84,8 @@ class Account:
         return [f"{totals[c]:>{width}} cycles, {totals[c] / self.cycles:6.2%}: {c}" for c in order]
 
 
-def tile_words(config: AcceleratorConfig, fields: Mapping[str, int]) -> int:
-    """Words of one stationary tile of a GEMM with these fields, one loaded per cycle."""
-    match fields["columns"]:
-        case isa.Columns.ALL:
-            return config.weight_tile_words
-        case isa.Columns.POT:
-            return config.pot_columns
-        case _:
-            return config.wide_groups * config.rows
-
-
 def account(
-    program: Program, config: AcceleratorConfig, spans: Sequence[Span], cycles: int
+    program: "Program", config: AcceleratorConfig, spans: Sequence[Span], cycles: int
 ) -> Account:
     """Say for every cycle of a run what the array did or waited for.
 
@@ -127,8 +119,8 @@ def account(
 
 def _window(
     config: AcceleratorConfig,
-    program: Program,
-    steps: Sequence[Decoded],
+    program: "Program",
+    steps: "Sequence[Decoded]",
     spans: Sequence[Span],
     tokens: Sequence[Sequence[int]],
     n: int,
@@ -137,7 +129,7 @@ def _window(
 ) -> list[tuple[int, Cause]]:
     """Divide the cycles ``now`` to ``end`` in which GEMM ``n`` had the array."""
     fields, span = steps[n].fields, spans[n]
-    words, tiles = tile_words(config, fields), fields["k_tiles"] * fields["n_tiles"]
+    words, tiles = load_cycles(config, fields), fields["k_tiles"] * fields["n_tiles"]
     beats = min(tiles * fields["n_rows"], end - now)
     lost = end - now - beats
 
@@ -158,7 +150,7 @@ def _window(
     ]
 
 
-def _cause(program: Program, producer: Decoded) -> Cause:
+def _cause(program: "Program", producer: "Decoded") -> Cause:
     match producer.op:
         case isa.Op.LOAD:
             kind = load_kind(program, producer.fields)
@@ -175,7 +167,7 @@ def _cause(program: Program, producer: Decoded) -> Cause:
 
 
 def _by_layer(
-    program: Program, config: AcceleratorConfig, segments: Sequence[Segment]
+    program: "Program", config: AcceleratorConfig, segments: Sequence[Segment]
 ) -> dict[str, Counter[Cause]]:
     """Add segments up, and divide beats by how much of the array they used."""
     layers: dict[str, Counter[Cause]] = {}
@@ -186,7 +178,9 @@ def _by_layer(
     for step in working_steps(program):
         if step.op == isa.Op.GEMM:
             f = step.fields
-            usable[step.layer] += f["n_rows"] * f["k_tiles"] * f["n_tiles"] * _columns(config, f)
+            usable[step.layer] += (
+                f["n_rows"] * f["k_tiles"] * f["n_tiles"] * usable_columns(config, f)
+            )
     for layer in program.layers:
         causes = layers.get(layer["name"])
         if causes is None:
@@ -198,8 +192,3 @@ def _by_layer(
         causes[Cause.NARROW] = narrow
         causes[Cause.PADDING] = beats - useful - narrow
     return layers
-
-
-def _columns(config: AcceleratorConfig, fields: Mapping[str, int]) -> int:
-    """Columns of the array that an operand of this kind can use."""
-    return config.columns if fields["columns"] == isa.Columns.ALL else tile_words(config, fields)

@@ -64,7 +64,7 @@ _BLOCK, _LUT, _MUX, _COLLISION = 128, 4, 0.5, 8
 
 
 def words(width: int, depth: int, kind: str) -> Words:
-    """Build ``depth`` words of ``width`` bits; ``kind`` as `vitaccel.flow.census.Storage` has it."""
+    """Build ``depth`` words of ``width`` bits; ``kind`` as in `vitaccel.flow.census.Storage`."""
     rows = -(-depth // 16)
     luts = Words(0, -(-width // 4) * rows, width * (rows - 1))
     if kind == "queue":
@@ -77,7 +77,7 @@ def words(width: int, depth: int, kind: str) -> Words:
 
 
 def _blocks(width: int, depth: int, shape: int) -> Words:
-    """Rows of blocks ``shape`` bits wide; the last row as wide as what is left of the depth lets."""
+    """Rows of blocks ``shape`` bits wide; the last row wider if little of the depth is left."""
     whole, left = divmod(depth, _SHAPES[shape])
     blocks = whole * -(-width // shape)
     if left:

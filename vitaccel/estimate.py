@@ -6,15 +6,17 @@ each instruction instead of its cycles.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vitaccel import isa
-from vitaccel.account import tile_words
-from vitaccel.compile.program import Decoded, Program
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.axi.axi_memory import MemoryTiming
 from vitaccel.hw.mxu.accumulators import Accumulators, accumulators_latency
 from vitaccel.spans import Interval, Span, producers, working_steps
+from vitaccel.tiles import load_cycles
+
+if TYPE_CHECKING:  # the compiler itself times programs
+    from vitaccel.compile.program import Decoded, Program
 
 __all__ = ["Timeline", "estimate"]
 
@@ -36,7 +38,7 @@ class Timeline:
     loaded: int  # bytes
     stored: int  # bytes
 
-    def summary(self, program: Program, config: AcceleratorConfig, mhz: float) -> dict[str, Any]:
+    def summary(self, program: "Program", config: AcceleratorConfig, mhz: float) -> dict[str, Any]:
         """Figures of the run at a clock, as JSON takes them."""
         macs = sum(layer["macs"] for layer in program.layers)
         return {
@@ -66,7 +68,7 @@ class Timeline:
         return rows
 
 
-def estimate(program: Program, config: AcceleratorConfig, timing: MemoryTiming) -> Timeline:
+def estimate(program: "Program", config: AcceleratorConfig, timing: MemoryTiming) -> Timeline:
     """Time one run of ``program.main`` on ``config`` with an external memory of ``timing``."""
     return _Model(config, timing, working_steps(program)).run()
 
@@ -79,7 +81,7 @@ class _Model:
     """
 
     def __init__(
-        self, config: AcceleratorConfig, timing: MemoryTiming, program: list[Decoded]
+        self, config: AcceleratorConfig, timing: MemoryTiming, program: "list[Decoded]"
     ) -> None:
         self.config, self.timing, self.program = config, timing, program
         self.start: dict[int, float] = {}  # by position in the program
@@ -169,7 +171,7 @@ class _Model:
         """Run the tiles of a GEMM, and the POST that drains them bank by bank."""
         gemm = self.gemm_of[n]
         fields = self.program[gemm].fields
-        words = tile_words(self.config, fields)
+        words = load_cycles(self.config, fields)
         # A tile is swapped in when its words are loaded, which begins with the tile before.
         tile = max(fields["n_rows"], words + 1, Accumulators.HAZARD)
         per_row, n_words = self.program[n].fields["tile_words"], self.program[n].fields["n_words"]

@@ -8,18 +8,14 @@ what is left between model and synthesis.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
-from typing import Any
 
-from amaranth import Shape
 from amaranth.lib import wiring
 
 from vitaccel.config import AcceleratorConfig
-from vitaccel.ecp5 import DEVICES, Resources, words
+from vitaccel.ecp5 import Resources, words
 from vitaccel.flow.census import Census, Storage, census
 from vitaccel.hw.memory.scratchpad import Scratchpad
 from vitaccel.hw.memory.weight_buffer import WeightBuffer
-from vitaccel.hw.mxu.column import lane_values, products_of
 from vitaccel.hw.mxu.mxu import Mxu
 from vitaccel.hw.post.post import Post
 from vitaccel.hw.shell.shell import Shell

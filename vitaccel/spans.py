@@ -3,9 +3,12 @@
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from vitaccel.compile.program import Decoded, Program
 from vitaccel.isa import UNIT_OF, Op, Unit
+
+if TYPE_CHECKING:  # the compiler itself times programs
+    from vitaccel.compile.program import Decoded, Program
 
 __all__ = ["Interval", "Span", "intervals", "producers", "spans_of", "working_steps"]
 
@@ -25,12 +28,12 @@ class Span:
     end: float
 
 
-def working_steps(program: Program) -> list[Decoded]:
+def working_steps(program: "Program") -> "list[Decoded]":
     """Every instruction of one run that a unit executes."""
     return [step for step in program.main_steps() if step.op != Op.HALT]
 
 
-def producers(steps: Sequence[Decoded]) -> list[list[int]]:
+def producers(steps: "Sequence[Decoded]") -> list[list[int]]:
     """For each instruction the positions of those whose tokens it takes."""
     tokens: dict[tuple[int, int], deque[int]] = defaultdict(deque)
     for n, step in enumerate(steps):
@@ -43,7 +46,7 @@ def producers(steps: Sequence[Decoded]) -> list[list[int]]:
     ]
 
 
-def intervals(trace: str, program: Program, cycles: int) -> dict[str, list[Interval]]:
+def intervals(trace: str, program: "Program", cycles: int) -> dict[str, list[Interval]]:
     """Per unit what a trace of the gateware shows, see `hw.simulation_top`.
 
     The trace begins with the host's write to the start register, the run ``cycles`` before its end.
@@ -58,7 +61,7 @@ def intervals(trace: str, program: Program, cycles: int) -> dict[str, list[Inter
     return rows
 
 
-def spans_of(trace: str, program: Program, cycles: int) -> list[Span]:
+def spans_of(trace: str, program: "Program", cycles: int) -> list[Span]:
     """One span per instruction, in program order, from the same."""
     steps = working_steps(program)
     states = list(_states(trace, steps))
@@ -79,7 +82,7 @@ def _before(states: Sequence[tuple[int, int, int, str]], cycles: int) -> int:
     return max(0, max(end for _, _, end, _ in states) - cycles)
 
 
-def _states(trace: str, steps: Sequence[Decoded]) -> Iterator[tuple[int, int, int, str]]:
+def _states(trace: str, steps: "Sequence[Decoded]") -> Iterator[tuple[int, int, int, str]]:
     """Position of an instruction, first cycle, cycle after the last, "busy" or "waiting".
 
     A unit finishes its instructions in order, so its n-th ``done`` is that of its n-th one.

@@ -3,12 +3,15 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from vitaccel import isa
-from vitaccel.compile.program import Program
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.axi.axi_memory import MemoryTiming
 from vitaccel.spans import working_steps
+
+if TYPE_CHECKING:  # the compiler itself times programs
+    from vitaccel.compile.program import Program
 
 __all__ = ["Traffic", "bandwidth", "load_kind", "traffic"]
 
@@ -30,7 +33,7 @@ class Traffic:
     layers: Mapping[str, int]
 
 
-def traffic(program: Program, config: AcceleratorConfig) -> Traffic:
+def traffic(program: "Program", config: AcceleratorConfig) -> Traffic:
     """Count what one run of ``program.main`` moves."""
     kinds: Counter[str] = Counter(
         dict.fromkeys(("weights", "parameters", "image", "activations", "stored"), 0)
@@ -47,7 +50,7 @@ def traffic(program: Program, config: AcceleratorConfig) -> Traffic:
     return Traffic(kinds, layers)
 
 
-def load_kind(program: Program, fields: Mapping[str, int]) -> str:
+def load_kind(program: "Program", fields: Mapping[str, int]) -> str:
     """What a LOAD with these fields brings."""
     match fields["space"]:
         case isa.Space.WEIGHT:

@@ -42,8 +42,10 @@ def test_cycles_add_up(name: str, memory: str) -> None:
             assert result.layers[layer["name"]][Cause.USEFUL] == round(layer["macs"] / size)
 
 
-def gemm(n_rows: int = 20, wait: int = 0, columns: Columns = Columns.ALL) -> Decoded:
-    fields = {"n_rows": n_rows, "k_tiles": 1, "n_tiles": 2, "columns": columns}
+def gemm(
+    n_rows: int = 20, wait: int = 0, columns: Columns = Columns.ALL, source: int = 0
+) -> Decoded:
+    fields = {"n_rows": n_rows, "k_tiles": 1, "n_tiles": 2, "columns": columns, "source": source}
     return Decoded(Op.GEMM, fields | {"wait": wait, "signal": 0}, "fc")
 
 

@@ -34,7 +34,7 @@ def estimate_all(
         If the network cannot be mapped, or there is no such memory, or the folder is no good.
     """
     timing = memory_timing(memory, config)
-    program = compile_network(network, config)
+    program = compile_network(network, config, timing=timing)
     run = estimate(program, config, timing)
     figures = profile(program, config, timing, run.spans, run.cycles)
     about = run.summary(program, config, mhz) | figures.summary()
