@@ -2,6 +2,8 @@
 
 from dataclasses import astuple, dataclass
 
+from vitaccel.census import Storage
+
 __all__ = ["DEVICES", "Resources", "Words", "words"]
 
 
@@ -58,29 +60,32 @@ class Words:
 
 
 _SHAPES = {1: 16384, 2: 8192, 4: 4096, 9: 2048, 18: 1024, 36: 512}  # width -> words of a DP16KD
+_DUAL = 18  # widest shape with two ports for reading
 # Costs that `memory_libmap` of Yosys 0.70 weighs, from its ECP5 library; `_COLLISION` is between
 # 4 and 21: 24 bits of 64 words that must bring the old word go into LUTs, 25 bits into a block.
 _BLOCK, _LUT, _MUX, _COLLISION = 128, 4, 0.5, 8
 
 
-def words(width: int, depth: int, kind: str) -> Words:
-    """Build ``depth`` words of ``width`` bits; ``kind`` as in `vitaccel.flow.census.Storage`."""
+def words(storage: Storage) -> Words:
+    """Say how ``storage`` is built."""
+    width, depth = storage.width, storage.depth
     rows = -(-depth // 16)
-    luts = Words(0, -(-width // 4) * rows, width * (rows - 1))
-    if kind == "queue":
+    luts = Words(0, storage.readers * -(-width // 4) * rows, storage.readers * width * (rows - 1))
+    if storage.kind == "queue":
         return luts
-    options = [_blocks(width, depth, shape) for shape in _SHAPES]
+    shapes = list(_SHAPES) if storage.readers == 1 else [s for s in _SHAPES if s <= _DUAL]
+    options = [_blocks(storage, shapes, shape) for shape in shapes]
     block = min(options, key=lambda o: _BLOCK * o.blocks + _MUX * o.muxes)
-    collision = _COLLISION if kind == "clocked" else 0
+    collision = _COLLISION if storage.kind == "clocked" else 0
     in_blocks = _BLOCK * block.blocks + _MUX * block.muxes + collision
     return block if in_blocks < _LUT * luts.luts + _MUX * luts.muxes else luts
 
 
-def _blocks(width: int, depth: int, shape: int) -> Words:
+def _blocks(storage: Storage, shapes: list[int], shape: int) -> Words:
     """Rows of blocks ``shape`` bits wide; the last row wider if little of the depth is left."""
-    whole, left = divmod(depth, _SHAPES[shape])
-    blocks = whole * -(-width // shape)
+    whole, left = divmod(storage.depth, _SHAPES[shape])
+    blocks = whole * -(-storage.width // shape)
     if left:
-        widest = max(other for other, n_words in _SHAPES.items() if n_words >= left)
-        blocks += -(-width // max(widest, shape))
-    return Words(blocks, 0, width * (whole + bool(left) - 1))
+        widest = max(other for other in shapes if _SHAPES[other] >= left)
+        blocks += -(-storage.width // max(widest, shape))
+    return Words(blocks, 0, storage.readers * storage.width * (whole + bool(left) - 1))

@@ -10,6 +10,7 @@ from vitaccel.estimate import estimate
 from vitaccel.flow.report import write_report
 from vitaccel.memories import memory_timing
 from vitaccel.profile import profile
+from vitaccel.resources import resource_lines, resource_summary, resources
 
 __all__ = ["estimate_all"]
 
@@ -38,7 +39,8 @@ def estimate_all(
     run = estimate(program, config, timing)
     figures = profile(program, config, timing, run.spans, run.cycles)
     about = run.summary(program, config, mhz) | figures.summary()
-    lines = [*run.lines(about), *figures.lines()]
+    about |= {"resources": resource_summary(resources(config))}
+    lines = [*run.lines(about), *figures.lines(), *resource_lines(about["resources"])]
     if folder is not None:
         page = about | {"network": network.name, "config": config.model_dump()}
         page |= {"config_digest": config.digest()}

@@ -9,7 +9,6 @@ from amaranth import Instance, Shape
 from amaranth.hdl import Fragment
 from amaranth.lib import wiring
 
-from vitaccel.hw.primitives.block_ram import BlockRam
 from vitaccel.hw.shared import PartLibrary
 
 __all__ = ["Census", "Storage", "census"]
@@ -19,20 +18,24 @@ TOP = "top"
 
 @dataclass(frozen=True)
 class Storage:
-    """A memory with one reading and one writing port.
+    """A memory with one writing port.
 
     Parameters
     ----------
     width, depth
         Bits of a word, words.
     kind
-        "queue": read without a clock. "clocked": the read port has a register and brings the old
-        word when it is written in the same cycle. "block": a `BlockRam`.
+        "queue": read without a clock. "clocked": read ports have a register and bring the old word
+        when it is written in the same cycle. "block": they have a register, and nobody looks at a
+        word while it is written, see `vitaccel.hw.primitives.block_ram`.
+    readers
+        Reading ports; one of several is the writing port too.
     """
 
     width: int
     depth: int
     kind: str
+    readers: int = 1
 
 
 @dataclass(frozen=True)
@@ -59,20 +62,24 @@ def census(component: wiring.Component) -> Census:
 
 
 def _count(component: wiring.Component, library: PartLibrary) -> Census:
-    if isinstance(component, BlockRam):
-        words = Storage(Shape.cast(component.shape).width, component.depth, "block")
-        return Census({}, {words: 1})
     cells: Counter[str] = Counter()
     storage: Counter[Storage] = Counter()
     for fragment in _fragments(Fragment.get(component, library)):
         if isinstance(fragment, Instance):
             cells[str(vars(fragment)["type"])] += 1
         elif hasattr(fragment, "_data"):  # what a `Memory` elaborates to, not public in Amaranth
-            clocked = any(port._domain != "comb" for port in fragment._read_ports)
-            data = fragment._data
-            kind = "clocked" if clocked else "queue"
-            storage[Storage(Shape.cast(data.shape).width, data.depth, kind)] += 1
+            storage[_storage(fragment)] += 1
     return Census(cells, storage)
+
+
+def _storage(memory: Any) -> Storage:
+    width, depth = Shape.cast(memory._data.shape).width, memory._data.depth
+    ports = memory._read_ports
+    if "no_rw_check" in memory._attrs:
+        kind = "block"
+    else:
+        kind = "queue" if all(port._domain == "comb" for port in ports) else "clocked"
+    return Storage(width, depth, kind, len(ports))
 
 
 def _fragments(fragment: Any) -> Iterator[Any]:
