@@ -81,16 +81,21 @@ def roofline(profile: Profile) -> Roofline:
 
 
 class _Axis:
-    """Logarithmic axis of whole decades that hold ``values``, drawn from ``begin`` to ``end``."""
+    """Logarithmic axis with room for ``values``, drawn from ``begin`` to ``end``."""
 
     def __init__(self, values: list[float], begin: float, end: float) -> None:
         self.begin, self.end = begin, end
-        self.low = math.floor(math.log10(min(values)))
-        self.high = max(math.ceil(math.log10(max(values) * 1.05)), self.low + 1)
+        self.low = math.log10(min(values)) - 0.15
+        self.high = math.log10(max(values)) + 0.15
 
     def at(self, value: float) -> float:
         share = (math.log10(value) - self.low) / (self.high - self.low)
         return round(self.begin + share * (self.end - self.begin), 1)
 
     def ticks(self) -> list[tuple[float, str]]:
-        return [(self.at(10.0**n), f"{10.0**n:g}") for n in range(self.low, self.high + 1)]
+        """Powers of ten, and between them 2 and 5 where there are few."""
+        digits = (1, 2, 5) if self.high - self.low < 2.5 else (1,)
+        decades = range(math.floor(self.low), math.ceil(self.high) + 1)
+        values = [digit * 10.0**n for n in decades for digit in digits]
+        shown = [v for v in values if self.low <= math.log10(v) <= self.high]
+        return [(self.at(value), f"{value:,.10g}".replace(",", "\u2009")) for value in shown]
