@@ -73,7 +73,9 @@ class Account:
 
     def totals(self) -> dict[Cause, int]:
         """Cycles by cause over all layers; they add up to ``cycles``."""
-        total = sum(self.layers.values(), Counter())
+        total: Counter[Cause] = Counter()
+        for causes in self.layers.values():
+            total.update(causes)
         return {cause: total[cause] for cause in Cause if total[cause]}
 
     def lines(self) -> list[str]:

@@ -88,6 +88,7 @@ class _Model:
         self.end: dict[int, float] = {}
         self.free: dict[isa.Unit, float] = dict.fromkeys(isa.Unit, 0.0)
         self.banks = [0.0, 0.0]  # when each was given back
+        self.launched = 0.0  # the last beat so far
         self.bus = 0.0  # when it has moved everything asked for so far
         self.fetched = 0  # instructions
         self.moved: dict[isa.Op, int] = {isa.Op.LOAD: 0, isa.Op.STORE: 0}
@@ -158,12 +159,16 @@ class _Model:
     def _transfer(self, n: int) -> None:
         """The bus moves one beat every ``interval`` cycles, for whoever comes first."""
         fields, timing, width = self.program[n].fields, self.timing, self.config.axi_bytes
-        beats = fields["n_rows"] * -(-fields["n_words"] * self.config.rows // width)
-        beats += (n - self.fetched) * isa.BYTES // width  # the program comes over the bus too
-        self.fetched = n
         pauses = timing.refresh_cycles / timing.refresh_every if timing.refresh_every else 0.0
-        begin = max(self.bus, self.start[n] + timing.latency)
-        self.bus = self.end[n] = begin + beats * timing.interval / (1 - pauses) + TRANSFER
+        interval = timing.interval / (1 - pauses)
+        beats = fields["n_rows"] * -(-fields["n_words"] * self.config.rows // width)
+        begin = self.start[n] + timing.latency
+        # The program comes over the bus too: first in the time that the bus had nothing else to do.
+        program = (n - self.fetched) * isa.BYTES // width * interval
+        program = max(0.0, program - max(0.0, begin - self.bus))
+        self.fetched = n
+        begin = max(self.bus, begin)
+        self.bus = self.end[n] = begin + program + beats * interval + TRANSFER
         self.free[isa.UNIT_OF[self.program[n].op]] = self.bus - timing.latency
         self.moved[self.program[n].op] += fields["n_rows"] * fields["n_words"] * self.config.rows
 
@@ -175,14 +180,14 @@ class _Model:
         # A tile is swapped in when its words are loaded, which begins with the tile before.
         tile = max(fields["n_rows"], words + 1, Accumulators.HAZARD)
         per_row, n_words = self.program[n].fields["tile_words"], self.program[n].fields["n_words"]
-        streamed, drained = self.start[gemm] + words, self.start[n]
+        streamed, drained = max(self.start[gemm] + words, self.launched), self.start[n]
         for _ in range(fields["n_tiles"]):
             streamed = max(streamed, self.banks[0]) + fields["k_tiles"] * tile
             drain = fields["n_rows"] * min(per_row, n_words)
             drained = max(drained, streamed + self.latency) + drain + BANK
             n_words -= per_row
             self.banks = [self.banks[1], drained]
-        self.end[gemm] = streamed
+        self.end[gemm] = self.launched = streamed
         self.end[n] = drained + START
         self.free[isa.Unit.MXU] = streamed - words - START
         self.free[isa.Unit.POST] = drained - START

@@ -1,4 +1,4 @@
-"""Where the cycles of DeiT-Tiny go: a table by cause and a picture of one block, by the estimate."""
+"""Where the cycles of DeiT-Tiny go, by the estimate: a table by cause, a picture of one block."""
 
 import argparse
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ from vitaccel.spans import Interval
 
 BLOCK = "blocks.5."  # of the picture: neither the first nor the last
 HOW = (
-    "`build/bench/performance.py`, part of `make bench-deit`: DeiT-Tiny, one image, every cycle of the "
-    "array by what became of it, in percent of the run; see [performance](../performance.md). By the "
-    "estimate, which is within 2 % of the RTL."
+    "`build/bench/performance.py`, part of `make bench-deit`: DeiT-Tiny, one image, every cycle of "
+    "the array by what became of it, in percent of the run; see [performance](../performance.md). "
+    "By the estimate, which is within 2 % of the RTL."
 )
 WIDTH, LEFT, ROW = 960, 72, 26
 STYLE = """
@@ -63,7 +63,9 @@ def picture(rows: dict[str, list[Interval]]) -> str:
 
 
 def _bars(found: Sequence[Interval], top: int, begin: int, end: int) -> list[str]:
-    scale, names, bars = (WIDTH - LEFT - 40) / (end - begin), {}, []
+    scale = (WIDTH - LEFT - 40) / (end - begin)
+    names: dict[str, int] = {}
+    bars: list[str] = []
     for start, stop, state, layer in found:
         if stop <= begin or start >= end or stop == start:
             continue

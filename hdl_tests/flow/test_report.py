@@ -126,6 +126,8 @@ def test_page_accounts_for_every_cycle(profiled: Profile, tmp_path: Path) -> Non
     assert re.search(r"head linear .* 7 ", text)
     for kind in profiled.traffic.kinds:
         assert kind in text
+    moved = sum(profiled.traffic.kinds.values())
+    assert f"{moved / 1e3:.3g} kB to and from external memory" in text
     assert Cause.USEFUL in totals
 
 

@@ -50,7 +50,7 @@ def write_report(
         loader=here, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # units keep their order
-    environment.filters |= {"number": _number, "percent": _percent}
+    environment.filters |= {"number": _number, "percent": _percent, "bytes": _bytes}
     rows = {"array": profile.array(), **timeline} if profile else timeline
     layers = profile.layers if profile else []
     page = environment.get_template("report.html").render(
@@ -83,6 +83,11 @@ def _number(value: float | None) -> str:
 
 def _percent(fraction: float | None) -> str:
     return "" if fraction is None else f"{100 * fraction:.1f} %"
+
+
+def _bytes(value: int) -> str:
+    size = next(((n, unit) for n, unit in ((1e6, "MB"), (1e3, "kB")) if value >= n), (1, "bytes"))
+    return f"{value / size[0]:.3g} {size[1]}"
 
 
 def _steps(seconds: Mapping[str, float] | float) -> Mapping[str, float]:
