@@ -90,10 +90,8 @@ def _used(
 ) -> dict[Storage, int]:
     """Memories that synthesis does not find unused."""
     used = dict(storage)
-    planes = Storage(8 * config.rows, config.post_words, "block")
-    if name == "post" and used.get(planes, 0) >= 9:
-        # Nothing to select with one group; exponents are in the lower byte of a multiplier.
-        used[planes] -= (config.groups == 1) + 2 * (config.requant == "shift")
+    if name == "post" and config.groups == 1:  # nothing to select
+        used.pop(Storage(config.rows, config.post_words, "block"), None)
     return used
 
 

@@ -183,7 +183,7 @@ def test_a_mismatch_is_not_hidden(tmp_path: Path) -> None:
 def test_random_parameters_are_said_to_be_random(
     trained: dict[str, bool], said: int, tmp_path: Path
 ) -> None:
-    text = words(Page(write_report(tmp_path, SUMMARY | trained, LAYERS, TIMELINE).read_text()))
+    text = words(Page(write_report(tmp_path, SUMMARY | trained, None, TIMELINE).read_text()))
     assert text.count("The parameters are random, not those of a trained model.") == said
 
 

@@ -9,7 +9,6 @@ from vitaccel.census import Storage, census
 from vitaccel.config import PRESETS, AcceleratorConfig
 from vitaccel.ecp5 import DEVICES, Resources, words
 from vitaccel.flow.synth import cells, comb_of
-from vitaccel.hw.mxu.accumulator_column import AccumulatorColumn
 from vitaccel.resources import UNITS, resource_lines, resource_summary, resources
 
 BENCHMARK = Path(__file__).parents[2] / "docs" / "benchmarks" / "resources.json"
@@ -52,8 +51,6 @@ def test_census_counts_shared_parts_as_often_as_they_occur() -> None:
     counted = census(UNITS["mxu"](config))
     assert counted.cells["MULT18X18D"] == 32
     assert counted.storage[Storage(32, 64, "clocked")] == 2 * 8
-    one = census(AccumulatorColumn(config))
-    assert dict(one.storage) == {Storage(32, 64, "clocked"): 2}
 
 
 @pytest.mark.parametrize(
