@@ -45,9 +45,12 @@ bench: setup
 	$(BIN)/python build/bench/speed.py
 	$(BIN)/python build/bench/exact.py
 	$(BIN)/python build/bench/units.py
+	$(BIN)/python build/bench/resources.py
 
 bench-deit: setup
 	$(BIN)/python build/bench/deit.py
+	$(BIN)/python build/bench/golden_model.py
+	$(BIN)/python build/bench/performance.py
 
 lint: setup
 	$(BIN)/ruff check

@@ -19,7 +19,7 @@ from vitaccel.flow.report import write_report
 from vitaccel.generate import generate
 from vitaccel.sources import Images, load_images, load_network
 from vitaccel.timing import Stopwatch
-from vitaccel.verify import Verdict, layer_table, verify
+from vitaccel.verify import Verdict, verify
 
 __all__ = ["CALIBRATION", "demo"]
 
@@ -73,7 +73,7 @@ def demo(
         "seconds": {name: round(value, 2) for name, value in watch.seconds.items()},
     }
     write_files(folder, {"summary.json": json.dumps(summary, indent=1)})
-    write_report(folder, summary, layer_table(integers, config, verdict), verdict.timeline)
+    write_report(folder, summary, verdict.profile, verdict.timeline, verdict.tensors)
     return summary, verdict
 
 

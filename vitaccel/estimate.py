@@ -4,18 +4,21 @@ Follows the tokens, queues, accumulator banks and the bus as the gateware does, 
 each instruction instead of its cycles.
 """
 
-from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vitaccel import isa
-from vitaccel.compile.program import Decoded, Program
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.axi.axi_memory import MemoryTiming
 from vitaccel.hw.mxu.accumulators import Accumulators, accumulators_latency
+from vitaccel.spans import Interval, Span, producers, working_steps
+from vitaccel.tiles import load_cycles
 
-__all__ = ["Span", "Timeline", "estimate"]
+if TYPE_CHECKING:  # the compiler itself times programs
+    from vitaccel.compile.program import Decoded, Program
+
+__all__ = ["Timeline", "estimate"]
 
 # Cycles measured in RTL that the structure does not tell.
 START = 12  # from an instruction's tokens to its first word
@@ -24,16 +27,6 @@ DISPATCH = 4  # between instructions that leave the sequencer
 BANK = 4  # POST changes banks
 DRAIN = {isa.Op.NORM: 87, isa.Op.SOFTMAX: 55}  # from the last word taken to the last written
 TRANSFER = 4  # between LOADs or STOREs that follow one another
-
-
-@dataclass(frozen=True)
-class Span:
-    """When an instruction was at work, in cycles from the start of the program."""
-
-    unit: isa.Unit
-    layer: str
-    start: float
-    end: float
 
 
 @dataclass
@@ -45,15 +38,7 @@ class Timeline:
     loaded: int  # bytes
     stored: int  # bytes
 
-    def busy(self, unit: isa.Unit) -> float:
-        """Cycles in which ``unit`` was at work."""
-        total, last = 0.0, 0.0
-        for span in (s for s in self.spans if s.unit == unit):
-            total += max(0.0, span.end - max(span.start, last))
-            last = max(last, span.end)
-        return total
-
-    def summary(self, program: Program, config: AcceleratorConfig, mhz: float) -> dict[str, Any]:
+    def summary(self, program: "Program", config: AcceleratorConfig, mhz: float) -> dict[str, Any]:
         """Figures of the run at a clock, as JSON takes them."""
         macs = sum(layer["macs"] for layer in program.layers)
         return {
@@ -63,26 +48,29 @@ class Timeline:
             "images_per_second": round(mhz * 1e6 / self.cycles, 2),
             "bytes_loaded": self.loaded,
             "bytes_stored": self.stored,
-            "busy": {unit.name: round(self.busy(unit) / self.cycles, 4) for unit in isa.Unit},
         }
 
     @staticmethod
-    def lines(about: dict[str, Any]) -> list[str]:
+    def lines(about: Mapping[str, Any]) -> list[str]:
         """The summary in words."""
-        busy = ", ".join(f"{unit} {share:.0%}" for unit, share in about["busy"].items())
         return [
             f"{about['cycles_per_image']} cycles per image",
             f"{about['mac_utilization']:.1%} of the MACs useful",
             f"{about['images_per_second']} images per second at {about['mhz']:g} MHz",
             f"{about['bytes_loaded']} bytes loaded and {about['bytes_stored']} stored per image",
-            f"busy: {busy}",
         ]
 
+    def timeline(self) -> dict[str, list[Interval]]:
+        """Per unit when it is at work, in whole cycles."""
+        rows: dict[str, list[Interval]] = {unit.name: [] for unit in isa.Unit}
+        for span in self.spans:
+            rows[span.unit.name].append((round(span.start), round(span.end), "busy", span.layer))
+        return rows
 
-def estimate(program: Program, config: AcceleratorConfig, timing: MemoryTiming) -> Timeline:
+
+def estimate(program: "Program", config: AcceleratorConfig, timing: MemoryTiming) -> Timeline:
     """Time one run of ``program.main`` on ``config`` with an external memory of ``timing``."""
-    steps = [step for step in program.main_steps() if step.op != isa.Op.HALT]
-    return _Model(config, timing, steps).run()
+    return _Model(config, timing, working_steps(program)).run()
 
 
 class _Model:
@@ -93,13 +81,14 @@ class _Model:
     """
 
     def __init__(
-        self, config: AcceleratorConfig, timing: MemoryTiming, program: list[Decoded]
+        self, config: AcceleratorConfig, timing: MemoryTiming, program: "list[Decoded]"
     ) -> None:
         self.config, self.timing, self.program = config, timing, program
         self.start: dict[int, float] = {}  # by position in the program
         self.end: dict[int, float] = {}
         self.free: dict[isa.Unit, float] = dict.fromkeys(isa.Unit, 0.0)
         self.banks = [0.0, 0.0]  # when each was given back
+        self.launched = 0.0  # the last beat so far
         self.bus = 0.0  # when it has moved everything asked for so far
         self.fetched = 0  # instructions
         self.moved: dict[isa.Op, int] = {isa.Op.LOAD: 0, isa.Op.STORE: 0}
@@ -113,7 +102,7 @@ class _Model:
         depth = 1 << (config.queue_depth - 1).bit_length()
         # What must have left the queue before an instruction can enter it.
         self.room = {n: q[k] for q in self.queues.values() for k, n in enumerate(q[depth:])}
-        self.producers = _producers(program)
+        self.producers = producers(program)
         self.latency = accumulators_latency(config)
 
     def run(self) -> Timeline:
@@ -170,12 +159,16 @@ class _Model:
     def _transfer(self, n: int) -> None:
         """The bus moves one beat every ``interval`` cycles, for whoever comes first."""
         fields, timing, width = self.program[n].fields, self.timing, self.config.axi_bytes
-        beats = fields["n_rows"] * -(-fields["n_words"] * self.config.rows // width)
-        beats += (n - self.fetched) * isa.BYTES // width  # the program comes over the bus too
-        self.fetched = n
         pauses = timing.refresh_cycles / timing.refresh_every if timing.refresh_every else 0.0
-        begin = max(self.bus, self.start[n] + timing.latency)
-        self.bus = self.end[n] = begin + beats * timing.interval / (1 - pauses) + TRANSFER
+        interval = timing.interval / (1 - pauses)
+        beats = fields["n_rows"] * -(-fields["n_words"] * self.config.rows // width)
+        begin = self.start[n] + timing.latency
+        # The program comes over the bus too: first in the time that the bus had nothing else to do.
+        program = (n - self.fetched) * isa.BYTES // width * interval
+        program = max(0.0, program - max(0.0, begin - self.bus))
+        self.fetched = n
+        begin = max(self.bus, begin)
+        self.bus = self.end[n] = begin + program + beats * interval + TRANSFER
         self.free[isa.UNIT_OF[self.program[n].op]] = self.bus - timing.latency
         self.moved[self.program[n].op] += fields["n_rows"] * fields["n_words"] * self.config.rows
 
@@ -183,40 +176,18 @@ class _Model:
         """Run the tiles of a GEMM, and the POST that drains them bank by bank."""
         gemm = self.gemm_of[n]
         fields = self.program[gemm].fields
-        words = self._tile_words(fields)
+        words = load_cycles(self.config, fields)
         # A tile is swapped in when its words are loaded, which begins with the tile before.
         tile = max(fields["n_rows"], words + 1, Accumulators.HAZARD)
         per_row, n_words = self.program[n].fields["tile_words"], self.program[n].fields["n_words"]
-        streamed, drained = self.start[gemm] + words, self.start[n]
+        streamed, drained = max(self.start[gemm] + words, self.launched), self.start[n]
         for _ in range(fields["n_tiles"]):
             streamed = max(streamed, self.banks[0]) + fields["k_tiles"] * tile
             drain = fields["n_rows"] * min(per_row, n_words)
             drained = max(drained, streamed + self.latency) + drain + BANK
             n_words -= per_row
             self.banks = [self.banks[1], drained]
-        self.end[gemm] = streamed + self.latency
+        self.end[gemm] = self.launched = streamed
         self.end[n] = drained + START
         self.free[isa.Unit.MXU] = streamed - words - START
         self.free[isa.Unit.POST] = drained - START
-
-    def _tile_words(self, fields: dict[str, int]) -> int:
-        match fields["columns"]:
-            case isa.Columns.ALL:
-                return self.config.weight_tile_words
-            case isa.Columns.POT:
-                return self.config.pot_columns
-            case _:
-                return self.config.wide_groups * self.config.rows
-
-
-def _producers(program: Sequence[Decoded]) -> list[list[int]]:
-    """For each instruction those whose tokens it takes."""
-    tokens: dict[tuple[int, int], deque[int]] = defaultdict(deque)
-    for n, step in enumerate(program):
-        for consumer in isa.Unit:
-            if step.fields["signal"] >> consumer & 1:
-                tokens[isa.UNIT_OF[step.op], consumer].append(n)
-    return [
-        [tokens[p, isa.UNIT_OF[s.op]].popleft() for p in isa.Unit if s.fields["wait"] >> p & 1]
-        for s in program
-    ]

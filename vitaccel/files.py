@@ -10,7 +10,7 @@ from vitaccel.errors import ConfigError
 __all__ = ["check_folder", "write_files"]
 
 
-def check_folder(folder: Path) -> Path:
+def check_folder(folder: Path | None) -> Path | None:
     """Refuse an output folder that cannot be written, before the work that it is for.
 
     Raises
@@ -18,6 +18,8 @@ def check_folder(folder: Path) -> Path:
     ConfigError
         If it, or what would hold it, is a file or read-only.
     """
+    if folder is None:  # an option that was not given
+        return None
     path = folder.absolute()
     there = next(part for part in (path, *path.parents) if part.exists())
     if not there.is_dir():

@@ -20,10 +20,11 @@ from vitaccel.flow.simulation import build_model, run_bench
 from vitaccel.host.bench import JOB, RESULTS, Job, Results
 from vitaccel.hw.axi.axi_memory import MemoryTiming
 from vitaccel.hw.simulation_top import SimulationTop
-from vitaccel.isa import UNIT_OF, Unit
+from vitaccel.profile import Profile, profile
+from vitaccel.spans import Interval, intervals, spans_of
 from vitaccel.timing import Stopwatch
 
-__all__ = ["Mismatch", "Verdict", "intervals", "layer_table", "verify"]
+__all__ = ["Mismatch", "Verdict", "verify"]
 
 TOP = "simulation_top"
 TRACED = 4  # images of which every intermediate tensor is compared
@@ -60,7 +61,8 @@ class Verdict:
     cycles_per_image: int = 0
     mac_utilization: float = 0.0
     counters: dict[str, int] = field(default_factory=dict)
-    timeline: dict[str, list[tuple[int, int, str, str]]] = field(default_factory=dict)
+    timeline: dict[str, list[Interval]] = field(default_factory=dict)
+    profile: Profile | None = None  # of the last image, as the timeline
     tensors: dict[str, int] = field(default_factory=dict)  # name -> comparisons that agreed
     simulation_hz: float = 0.0
     trained: bool = True  # see `QNetwork`
@@ -144,7 +146,7 @@ def verify(
         job = Job(lean, full, patches, traced, config.axi_bytes)
         results = _run(model, job, lambda n: watch.tell(n / len(images)))
     _compare(network, job, results, want, verdict)
-    _measure(network, config, lean, results, verdict)
+    _measure(network, config, lean, results, timing or MemoryTiming(), verdict)
     return verdict
 
 
@@ -193,6 +195,7 @@ def _measure(
     config: AcceleratorConfig,
     program: Program,
     results: Results,
+    timing: MemoryTiming,
     verdict: Verdict,
 ) -> None:
     names = results.counters[0]
@@ -202,53 +205,7 @@ def _measure(
     macs = sum(layer_macs(network).values())
     verdict.mac_utilization = macs / (config.rows * config.columns * mean["CYCLES"])
     verdict.simulation_hz = sum(c["CYCLES"] for c in results.counters) / results.seconds
-    verdict.timeline = intervals(results.trace, program)
-
-
-def intervals(trace: str, program: Program) -> dict[str, list[tuple[int, int, str, str]]]:
-    """Per unit spans of cycles (start, end, busy or waiting, layer).
-
-    A unit finishes its instructions in order, so its n-th ``done`` is that of its n-th one.
-    """
-    spans: dict[str, list[tuple[int, int, str, str]]] = {}
-    events = [tuple(map(int, line.split())) for line in trace.splitlines()]
-    for unit in Unit:
-        labels = [step.layer for step in program.main_steps() if UNIT_OF.get(step.op) == unit]
-        rows = spans[unit.name] = []
-        finished, state, since = 0, "idle", 0
-        for cycle, busy, waiting, done in events:
-            ended = done >> unit & 1
-            now = "busy" if busy >> unit & 1 else "waiting" if waiting >> unit & 1 else "idle"
-            end = cycle + ended  # an instruction is at work in the cycle in which it is done
-            if (now != state or ended) and end > since:
-                if state != "idle" and finished < len(labels):
-                    rows.append((since, end, state, labels[finished]))
-                since = end
-            state = now
-            finished += ended
-    return spans
-
-
-def layer_table(
-    network: QNetwork, config: AcceleratorConfig, verdict: Verdict
-) -> list[dict[str, Any]]:
-    """Rows of the report: each layer with its work, its cycles and how often it was equal."""
-    macs = layer_macs(network)
-    cycles: dict[tuple[str, str], int] = {}
-    for unit, spans in verdict.timeline.items():
-        for start, end, state, label in spans:
-            if state == "busy":
-                cycles[unit, label] = cycles.get((unit, label), 0) + end - start
-    return [
-        {
-            "name": layer.name,
-            "kind": layer.kind,
-            "shape": list(layer.out.shape),
-            "bits": layer.out.bits,
-            "macs": macs.get(layer.name, 0),
-            "ideal_cycles": -(-macs.get(layer.name, 0) // (config.rows * config.columns)),
-            "busy_cycles": max(cycles.get((unit.name, layer.name), 0) for unit in Unit),
-            "equal": verdict.tensors.get(layer.name, 0),
-        }
-        for layer in network.layers
-    ]
+    cycles = results.counters[-1]["CYCLES"]
+    verdict.timeline = intervals(results.trace, program, cycles)
+    spans = spans_of(results.trace, program, cycles)
+    verdict.profile = profile(program, config, timing, spans, cycles)

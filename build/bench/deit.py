@@ -1,11 +1,13 @@
 """DeiT on several arrays: cycles and useful multipliers, estimated and in RTL."""
 
 import argparse
+import json
 import time
 from typing import Any, NamedTuple
 
 import torch
-from record import OUT, record
+from published import comparison
+from record import DOCS, OUT, record
 
 from golden.models import ARCHITECTURES, named_model
 from golden.qnetwork import QNetwork
@@ -133,13 +135,17 @@ def main() -> None:
     """Measure all cases, or those named."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", choices=[[], *CASES], default=[])
-    asked = parser.parse_args().cases or CASES
+    parser.add_argument("--page", action="store_true", help="write the page from the JSON again")
+    asked = parser.parse_args()
     rows, known = [], {}
-    for name in asked:
+    if asked.page:
+        rows = json.loads((DOCS / "deit.json").read_text())
+    for name in [] if asked.page else asked.cases or CASES:
         began = time.perf_counter()
         rows.append(measure(name, CASES[name], build(CASES[name], known)))
         print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
-    record("deit", "DeiT", HOW, COLUMNS, rows)
+    configs = {name: (case.scheme, case.config) for name, case in CASES.items()}
+    record("deit", "DeiT", HOW, COLUMNS, rows, comparison(rows, configs, MHZ))
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ def test_a_mismatch_is_exit_code_1(
     assert (code, messages) == (1, ["image 1, tensor head at [0, 3]: RTL 7, golden 8"])
     assert out.startswith("NOT bit-exact: image 1, tensor head")
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["bit_exact"] is False
+    assert "Not bit-exact" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_estimate_tells_cycles_and_traffic(run: Run, network: Path) -> None:
@@ -54,6 +55,23 @@ def test_estimate_tells_cycles_and_traffic(run: Run, network: Path) -> None:
     assert out.startswith(f"{about['cycles_per_image']} cycles per image\n")
     message = "memory must be one of bus, sdram, not 'none'"
     assert run("estimate", network, "--config", "tiny", "--memory", "none") == (3, "", [message])
+
+
+def test_estimate_writes_its_report(run: Run, network: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    code, text, _ = run("estimate", network, "--config", "tiny", "-o", out)
+    assert code == 0
+    assert "useful beats" in text
+    page = (out / "report.html").read_text()
+    assert "Estimated: the program was timed" in page
+    about = json.loads(run("estimate", network, "--config", "tiny", "--json")[1])
+    assert sum(about["cycles_by_cause"].values()) == about["cycles_per_image"]
+    kinds = about["bytes_by_kind"]
+    assert sum(kinds.values()) == about["bytes_loaded"] + about["bytes_stored"] + kinds["program"]
+    (tmp_path / "file").write_text("")
+    bad = tmp_path / "file" / "out"
+    message = f"output folder {bad} cannot be written: Not a directory; choose another with -o"
+    assert run("estimate", network, "--config", "tiny", "-o", bad) == (3, "", [message])
 
 
 def test_ctrl_c_ends_the_demo_and_leaves_nothing_half_written(tmp_path: Path) -> None:

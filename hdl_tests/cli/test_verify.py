@@ -17,8 +17,9 @@ from hdl_tests.harness.networks import random_qnetwork
 from vitaccel.compile.program import Decoded, Program
 from vitaccel.config import PRESETS
 from vitaccel.isa import Op, Unit
+from vitaccel.spans import intervals, spans_of
 from vitaccel.timing import Stopwatch
-from vitaccel.verify import Verdict, intervals, layer_table, verify
+from vitaccel.verify import Verdict, verify
 
 pytestmark = pytest.mark.cosim
 
@@ -76,11 +77,18 @@ def test_figures(verdict: Verdict, watch: Stopwatch) -> None:
     assert verdict.summary()["bit_exact"] is True
 
 
-def test_layer_table_covers_every_layer(verdict: Verdict) -> None:
-    rows = {row["name"]: row for row in layer_table(NETWORK, TINY, verdict)}
+def test_profile_covers_every_layer_and_cycle(verdict: Verdict) -> None:
+    profile = verdict.profile
+    assert profile is not None
+    rows = {row["name"]: row for row in profile.layers}
     assert rows.keys() == {layer.name for layer in NETWORK.layers}
     for name in ("patch_embed", "blocks.0.attn.qk", "blocks.0.mlp.fc1", "head"):
         assert rows[name]["busy_cycles"] >= rows[name]["ideal_cycles"] > 0
+        assert rows[name]["array_cycles"] >= rows[name]["ideal_cycles"]
+    assert sum(row["array_cycles"] for row in rows.values()) == profile.cycles
+    beats = sum(end - start for start, end, state, _ in profile.array() if state == "busy")
+    assert beats == verdict.counters["MXU_BEATS"]
+    assert profile.traffic.kinds["stored"] > 0
 
 
 def with_wrong_weight(name: str) -> Callable[[QNetwork, Tensor], dict[str, Tensor]]:
@@ -124,7 +132,12 @@ def test_a_trace_gives_each_instruction_one_span() -> None:
     ])
     steps = [Decoded(Op.GEMM, {}, "a"), Decoded(Op.GEMM, {}, "b"), Decoded(Op.POST, {}, "a")]
     program = cast("Program", SimpleNamespace(main_steps=lambda: steps))
-    spans = intervals(trace, program)
+    spans = intervals(trace, program, cycles=31)
+    assert [(s.start, s.end) for s in spans_of(trace, program, cycles=27)] == [
+        (1, 6),
+        (6, 17),
+        (8, 27),
+    ]
     assert spans["MXU"] == [(5, 10, "busy", "a"), (10, 21, "busy", "b")]
     assert spans["POST"] == [(5, 12, "waiting", "a"), (12, 31, "busy", "a")]
     assert spans["LOAD"] == spans["STORE"] == spans["VECTOR"] == []

@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from vitaccel.flow.report import Interval, write_report
+from hdl_tests.harness.networks import random_qnetwork
+from vitaccel.account import Cause
+from vitaccel.compile import compile_network
+from vitaccel.config import PRESETS
+from vitaccel.errors import ConfigError
+from vitaccel.estimate import estimate
+from vitaccel.flow.report import write_report
+from vitaccel.flow.roofline import roofline
+from vitaccel.hw.axi.axi_memory import MemoryTiming
+from vitaccel.profile import Profile, profile
+from vitaccel.spans import Interval
 
 SUMMARY: dict[str, Any] = {
     "network": "a <script> of a name",
@@ -25,25 +35,17 @@ SUMMARY: dict[str, Any] = {
     "config": {"rows": 8, "columns": 16},
     "seconds": {"build": 41.5, "simulate": 62.0},
 }
-LAYERS = [
-    {
-        "name": "blocks.0.qkv",
-        "kind": "linear",
-        "shape": [17, 96],
-        "macs": 78336,
-        "ideal_cycles": 612,
-        "busy_cycles": 900,
-        "equal": 4,
-    },
-    {
-        "name": "blocks.0.norm",
-        "kind": "norm",
-        "shape": [17, 32],
-        "macs": 0,
-        "equal": 3,
-        "compared": 4,
-    },
-]
+CONFIG = PRESETS["tiny"]
+TIMING = MemoryTiming()
+
+
+@pytest.fixture(scope="module")
+def profiled() -> Profile:
+    program = compile_network(random_qnetwork(dim=8, heads=2, log2=False, pot=0.0), CONFIG)
+    run = estimate(program, CONFIG, TIMING)
+    return profile(program, CONFIG, TIMING, run.spans, run.cycles)
+
+
 TIMELINE: dict[str, list[Interval]] = {
     "MXU": [(0, 10, "waiting", "blocks.0.qkv"), (10, 60, "busy", "blocks.0.qkv")],
     "LOAD": [(0, 100, "busy", "</script>")],
@@ -54,6 +56,11 @@ class Page(HTMLParser):
     """Text, tags and links of a page; refuses tags that don't nest."""
 
     VOID = ("meta", "br", "link", "img")
+    DRAWN = ("line", "polyline", "circle")  # of SVG, closed at once
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in self.DRAWN
+        self.tags.append(tag)
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -85,8 +92,8 @@ def words(page: Page) -> str:
     return re.sub(r"\s+", " ", page.text)
 
 
-def test_page_says_the_verdict_and_loads_nothing(tmp_path: Path) -> None:
-    path = write_report(tmp_path, SUMMARY, LAYERS, TIMELINE)
+def test_page_says_the_verdict_and_loads_nothing(profiled: Profile, tmp_path: Path) -> None:
+    path = write_report(tmp_path, SUMMARY, profiled, TIMELINE, {"head": 7})
     assert path == tmp_path / "report.html"
     page = Page(path.read_text())
     assert page.links == []
@@ -100,18 +107,63 @@ def test_page_says_the_verdict_and_loads_nothing(tmp_path: Path) -> None:
         "float PyTorch 97.8 % 98.1 %",
         "RTL in Verilator 96.2 %",
         "simulate 62.0 s",
-        "17 × 96",
-        "3 of 4",
-        "MXU 1 instruction 50.0 % busy",
-        "LOAD 1 instruction 100.0 % busy",
         "rows 8",
         "abcdef",
     ):
         assert part in text, part
 
 
+def test_page_accounts_for_every_cycle(profiled: Profile, tmp_path: Path) -> None:
+    path = write_report(tmp_path, SUMMARY, profiled, TIMELINE, {"head": 7})
+    text = words(Page(path.read_text()))
+    totals = profiled.account.totals()
+    for cause, cycles in totals.items():
+        assert f"{cause} {cycles:,} ".replace(",", " ") in text
+    assert f"counts once: {profiled.cycles:,} in all".replace(",", " ") in text
+    head = next(row for row in profiled.layers if row["name"] == "head")
+    assert f"head linear 1 × {head['shape'][1]} " in text
+    assert f"{100 * head['utilization']:.1f} %" in text
+    assert re.search(r"head linear .* 7 ", text)
+    for kind in profiled.traffic.kinds:
+        assert kind in text
+    moved = sum(profiled.traffic.kinds.values())
+    assert f"{moved / 1e3:.3g} kB to and from external memory" in text
+    assert Cause.USEFUL in totals
+
+
+def test_roofline_has_a_dot_for_every_layer_of_the_array(profiled: Profile) -> None:
+    roof = roofline(profiled)
+    working = [row["name"] for row in profiled.layers if row["macs"]]
+    assert [dot.text.split(":")[0] for dot in roof.dots] == [*working, "whole network"]
+    left, top, right, bottom = roof.plot
+    for dot in roof.dots:
+        assert top <= dot.y <= bottom
+        assert dot.resident == (dot.x > right)
+        assert dot.x >= left
+    ceiling = roof.roof[-1][1]
+    assert all(dot.y >= ceiling for dot in roof.dots)  # y goes down
+    assert roof.ridge == CONFIG.rows * CONFIG.columns / CONFIG.axi_bytes
+
+
+def test_an_estimate_claims_no_verdict(profiled: Profile, tmp_path: Path) -> None:
+    about = {"cycles_per_image": profiled.cycles, "mac_utilization": 0.5, "config_digest": "ab"}
+    about |= {"images_per_second": 12.5, "mhz": 50.0}
+    page = Page(write_report(tmp_path, about, profiled, {"MXU": []}).read_text())
+    text = words(page)
+    assert "Estimated: the program was timed, nothing was simulated." in text
+    assert "12.5 images per second at 50.0 MHz" in text
+    assert "exact" not in text
+    assert "tensors equal" not in text
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="output folder .* cannot be written: File exists"):
+        write_report(tmp_path / "file", SUMMARY, None, {})
+
+
 def test_timeline_data_survive_the_page_in_order(tmp_path: Path) -> None:
-    page = Page(write_report(tmp_path, SUMMARY, LAYERS, TIMELINE).read_text())
+    page = Page(write_report(tmp_path, SUMMARY, None, TIMELINE).read_text())
     data = json.loads(page.scripts[0])
     assert list(data) == ["MXU", "LOAD"]
     assert data == {unit: [list(row) for row in rows] for unit, rows in TIMELINE.items()}
@@ -119,7 +171,7 @@ def test_timeline_data_survive_the_page_in_order(tmp_path: Path) -> None:
 
 def test_a_mismatch_is_not_hidden(tmp_path: Path) -> None:
     bad = SUMMARY | {"bit_exact": False, "mismatches": ["image 3, tensor head: RTL 4, golden 5"]}
-    text = words(Page(write_report(tmp_path, bad, LAYERS, TIMELINE).read_text()))
+    text = words(Page(write_report(tmp_path, bad, None, TIMELINE).read_text()))
     assert "Not bit-exact" in text
     assert "image 3, tensor head: RTL 4, golden 5" in text
     assert "Bit-exact" not in text
@@ -131,7 +183,7 @@ def test_a_mismatch_is_not_hidden(tmp_path: Path) -> None:
 def test_random_parameters_are_said_to_be_random(
     trained: dict[str, bool], said: int, tmp_path: Path
 ) -> None:
-    text = words(Page(write_report(tmp_path, SUMMARY | trained, LAYERS, TIMELINE).read_text()))
+    text = words(Page(write_report(tmp_path, SUMMARY | trained, None, TIMELINE).read_text()))
     assert text.count("The parameters are random, not those of a trained model.") == said
 
 
@@ -139,6 +191,6 @@ def test_random_parameters_are_said_to_be_random(
 def test_page_of_little_data(seconds: object, tmp_path: Path) -> None:
     optional = ("network", "scheme", "config", "accuracy_held_out", "held_out_images")
     little = {key: value for key, value in SUMMARY.items() if key not in optional}
-    page = Page(write_report(tmp_path, little | {"seconds": seconds}, [], {}).read_text())
+    page = Page(write_report(tmp_path, little | {"seconds": seconds}, None, {}).read_text())
     assert "vitaccel run" in words(page)
     assert ("in all 12.5 s" in words(page)) == (seconds == 12.5)

@@ -1,4 +1,4 @@
-"""One self-contained HTML page about a run: verdict, accuracy, utilisation over time, layers."""
+"""One self-contained HTML page about a run: verdict, losses, roofline, timeline, layers."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,50 +6,73 @@ from typing import Any
 
 import jinja2
 
-__all__ = ["Interval", "write_report"]
+from vitaccel.account import Cause
+from vitaccel.files import write_files
+from vitaccel.flow.roofline import roofline
+from vitaccel.profile import Profile
+from vitaccel.spans import Interval
 
-Interval = tuple[int, int, str, str]  # first cycle, cycle after the last, "busy"|"waiting", label
+__all__ = ["write_report"]
 
 
 def write_report(
     folder: Path,
     summary: Mapping[str, Any],
-    layers: Sequence[Mapping[str, Any]],
+    profile: Profile | None,
     timeline: Mapping[str, Sequence[Interval]],
+    equal: Mapping[str, int] | None = None,
 ) -> Path:
     """Write ``folder/report.html``, which needs no network and no other file.
 
     Parameters
     ----------
     summary
-        What ``summary.json`` holds: ``bit_exact``, ``images``, ``tensors_compared``, ``accuracy``
-        (``float``, ``golden``, ``rtl`` as fractions), ``cycles_per_image``, ``mac_utilization``
-        (a fraction), ``config_digest``, ``seconds`` (per step, or in all); optional ``network``,
-        ``scheme``, ``config``, ``mismatches``, ``trained``, ``accuracy_held_out`` with
-        ``held_out_images``.
-    layers
-        Per layer ``name``, ``kind``, ``shape``, ``macs``, ``busy_cycles`` and ``equal``, how
-        many of its tensors agreed; optional ``ideal_cycles``, and ``compared`` if not all agreed.
+        What ``summary.json`` holds: ``cycles_per_image``, ``mac_utilization`` (a fraction),
+        ``config_digest``. Of a simulation also ``bit_exact``, ``images``, ``tensors_compared``,
+        optionally ``mismatches``; of an estimate ``images_per_second`` and ``mhz`` instead.
+        Optional ``network``, ``scheme``, ``config``, ``trained``, ``seconds`` (per step, or in
+        all), ``accuracy`` (``float``, ``golden``, ``rtl`` as fractions), ``accuracy_held_out`` with
+        ``held_out_images``, ``resources``.
+    profile
+        Cycles and traffic by layer; without it only the verdict and the timeline are shown.
     timeline
         Per unit its intervals in ascending order, in cycles.
+    equal
+        Per layer how many of its tensors agreed with the golden model, None without simulation.
+
+    Raises
+    ------
+    ConfigError
+        If the folder cannot be written.
     """
     here = jinja2.PackageLoader("vitaccel.flow")
     environment = jinja2.Environment(
         loader=here, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # units keep their order
-    environment.filters |= {"number": _number, "percent": _percent}
+    environment.filters |= {"number": _number, "percent": _percent, "bytes": _bytes}
+    rows = {"array": profile.array(), **timeline} if profile else timeline
+    layers = profile.layers if profile else []
     page = environment.get_template("report.html").render(
         summary=summary,
         seconds=_steps(summary.get("seconds", {})),
+        profile=profile,
+        lost=_lost(profile) if profile else [],
+        roof=roofline(profile) if profile and any(layer["macs"] for layer in layers) else None,
         layers=layers,
-        timeline=timeline,
+        equal=equal,
+        timeline=rows,
         busy=_busy(timeline),
-        most_cycles=max((layer.get("busy_cycles") or 0 for layer in layers), default=0),
+        most_cycles=max((layer["array_cycles"] for layer in layers), default=0),
     )
-    path = folder / "report.html"
-    path.write_text(page, encoding="utf-8")
-    return path
+    write_files(folder, {"report.html": page})
+    return folder / "report.html"
+
+
+def _lost(profile: Profile) -> list[tuple[Cause, int]]:
+    """Useful cycles, then losses, largest first."""
+    totals = profile.account.totals()
+    return sorted(totals.items(), key=lambda item: (item[0] != Cause.USEFUL, -item[1]))
 
 
 def _number(value: float | None) -> str:
@@ -60,6 +83,11 @@ def _number(value: float | None) -> str:
 
 def _percent(fraction: float | None) -> str:
     return "" if fraction is None else f"{100 * fraction:.1f} %"
+
+
+def _bytes(value: int) -> str:
+    size = next(((n, unit) for n, unit in ((1e6, "MB"), (1e3, "kB")) if value >= n), (1, "bytes"))
+    return f"{value / size[0]:.3g} {size[1]}"
 
 
 def _steps(seconds: Mapping[str, float] | float) -> Mapping[str, float]:

@@ -24,11 +24,11 @@ from vitaccel.config import PRESETS
 from vitaccel.errors import BuildError, ConfigError
 from vitaccel.flow import tools
 
-__all__ = ["Report", "synthesize"]
+__all__ = ["Report", "cells", "comb_of", "synthesize"]
 
 TARGET_MHZ = 100  # what the placer strives for; high enough never to be satisfied early
 
-_SCRIPT = """
+_SYNTHESIS = """
 read_rtlil {name}.il
 hierarchy -top {name}
 proc
@@ -36,6 +36,11 @@ flatten
 opt_clean -purge
 synth_ecp5 -top {name}
 tee -q -o {name}.stat.json stat -json
+"""
+
+_SCRIPT = (
+    _SYNTHESIS
+    + """
 design -stash bare
 read_verilog harness.v
 synth_ecp5 -top harness
@@ -46,6 +51,7 @@ flatten
 clean
 write_json harness.json
 """
+)
 
 _HARNESS = """
 (* blackbox *) module {name}({ports});
@@ -135,19 +141,53 @@ def synthesize(
         (folder / "synth.ys").write_text(script)
         _run([*tools.command("yosys"), "synth.ys"], folder, "synth.log", f"{name}: synthesis")
         (folder / "netlist.key").write_text(key)
-    cells = json.loads((folder / f"{name}.stat.json").read_text())["design"]["num_cells_by_type"]
+    counts = _counts(folder / f"{name}.stat.json")
     routed = {seed: _route(folder, name, key, speed, seed) for seed in seeds}
     slowest = min(routed, key=lambda seed: _fmax(routed[seed]))
     return Report(
         name=name,
-        comb=cells.get("LUT4", 0) + 2 * cells.get("CCU2C", 0) + 6 * cells.get("TRELLIS_DPR16X4", 0),
-        ff=cells.get("TRELLIS_FF", 0),
-        dsp=cells.get("MULT18X18D", 0),
-        ram=cells.get("DP16KD", 0),
+        comb=comb_of(counts),
+        ff=counts.get("TRELLIS_FF", 0),
+        dsp=counts.get("MULT18X18D", 0),
+        ram=counts.get("DP16KD", 0),
         fmax_mhz={seed: round(_fmax(report), 1) for seed, report in routed.items()},
         critical_path=_words(routed[slowest]),
-        cells=cells,
+        cells=counts,
     )
+
+
+def cells(component: wiring.Component, name: str, folder: Path) -> dict[str, int]:
+    """Synthesise ``component`` without routing: cells by type.
+
+    Results stay in ``folder`` under a digest of the netlist, so an equal one is not run again.
+
+    Raises
+    ------
+    ToolError, BuildError
+        If Yosys is missing or fails.
+    """
+    text = rtlil.convert(component, name=name, emit_src=False, platform="ecp5")
+    script = _SYNTHESIS.format(name=name)
+    digest = hashlib.blake2s(f"{text}{script}".encode(), digest_size=8).hexdigest()
+    done = folder / f"{name}-{digest}.json"
+    if not done.exists():
+        work = folder / name
+        work.mkdir(parents=True, exist_ok=True)
+        (work / f"{name}.il").write_text(text)
+        (work / "synth.ys").write_text(script)
+        _run([*tools.command("yosys"), "synth.ys"], work, "synth.log", f"{name}: synthesis")
+        (work / f"{name}.stat.json").replace(done)
+    return _counts(done)
+
+
+def comb_of(counts: Mapping[str, int]) -> int:
+    """LUT4 + 2 CCU2C + 6 TRELLIS_DPR16X4 among ``counts``, the half-slices they occupy."""
+    weights = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6}
+    return sum(weight * counts.get(cell, 0) for cell, weight in weights.items())
+
+
+def _counts(path: Path) -> dict[str, int]:
+    return json.loads(path.read_text())["design"]["num_cells_by_type"]
 
 
 def _stored(path: Path) -> str:

@@ -30,21 +30,26 @@ function firstEndingAfter(list, when) {
 }
 
 function drawRow(ctx, color, list, top) {
+  let drawn = -1;
   for (let n = firstEndingAfter(list, from); n < list.length && list[n][0] < to; n++) {
     const [start, stop, state, label, number] = list[n];
     const left = Math.max(labels, x(start));
     const right = Math.min(labels + width(), x(stop));
     const busy = state === "busy";
+    const lost = !busy && state !== "waiting"; // of the array; the state is the cause
+    if (right - left < 0.5 && right <= drawn) continue; // a pixel that has its color
+    drawn = left + 0.6;
     const gap = right - left > 4 ? 1 : 0; // neighbours stay apart once there is room
-    ctx.fillStyle = busy ? (number % 2 ? color.accent : color.accent2) : color.waiting;
-    ctx.fillRect(left, top + (busy ? 5 : 11), Math.max(right - left - gap, 0.6), busy ? row - 10 : row - 22);
-    if (!busy || right - left < 44) continue;
+    const thick = busy || lost;
+    ctx.fillStyle = lost ? color.lost : !busy ? color.waiting : number % 2 ? color.accent : color.accent2;
+    ctx.fillRect(left, top + (thick ? 5 : 11), Math.max(right - left - gap, 0.6), thick ? row - 10 : row - 22);
+    if (!thick || right - left < 44) continue;
     ctx.save();
     ctx.beginPath();
     ctx.rect(left + 4, top, right - left - 8, row);
     ctx.clip();
     ctx.fillStyle = color.page;
-    ctx.fillText(label, left + 6, top + row / 2);
+    ctx.fillText(lost ? state : label, left + 6, top + row / 2);
     ctx.restore();
   }
 }
@@ -70,7 +75,7 @@ function draw() {
   const style = getComputedStyle(document.documentElement);
   const get = (name) => style.getPropertyValue(name).trim();
   const color = {
-    accent: get("--accent"), accent2: get("--accent-2"), waiting: get("--waiting"),
+    accent: get("--accent"), accent2: get("--accent-2"), waiting: get("--waiting"), lost: get("--lost"),
     page: get("--card"), soft: get("--soft"), ink: get("--ink"), line: get("--line"),
   };
   const [ratio, height] = [window.devicePixelRatio || 1, units.length * row + axis];
@@ -135,6 +140,9 @@ canvas.addEventListener("keydown", (event) => {
   event.preventDefault();
   keys[event.key]();
 });
+for (const [id, factor] of [["closer", 0.5], ["wider", 2]]) {
+  document.getElementById(id).addEventListener("click", () => zoom((from + to) / 2, factor));
+}
 document.getElementById("whole").addEventListener("click", () => show(0, end));
 window.addEventListener("resize", draw);
 window.addEventListener("beforeprint", draw);

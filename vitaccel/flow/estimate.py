@@ -1,0 +1,49 @@
+"""Everything that can be told of a network on an accelerator before synthesis and simulation."""
+
+from pathlib import Path
+from typing import Any
+
+from golden.qnetwork import QNetwork
+from vitaccel.compile import compile_network
+from vitaccel.config import AcceleratorConfig
+from vitaccel.estimate import estimate
+from vitaccel.flow.report import write_report
+from vitaccel.memories import memory_timing
+from vitaccel.profile import profile
+from vitaccel.resources import resource_lines, resource_summary, resources
+
+__all__ = ["estimate_all"]
+
+
+def estimate_all(
+    network: QNetwork, config: AcceleratorConfig, memory: str, mhz: float, folder: Path | None
+) -> tuple[dict[str, Any], list[str]]:
+    """Cycles, traffic and resources, as JSON takes them and in words.
+
+    Parameters
+    ----------
+    memory
+        Name of the external memory, see `vitaccel.memories`.
+    mhz
+        Clock of the core.
+    folder
+        Receives ``report.html`` if given.
+
+    Raises
+    ------
+    ConfigError
+        If the network cannot be mapped, or there is no such memory, or the folder is no good.
+    """
+    timing = memory_timing(memory, config)
+    program = compile_network(network, config, timing=timing)
+    run = estimate(program, config, timing)
+    figures = profile(program, config, timing, run.spans, run.cycles)
+    about = run.summary(program, config, mhz) | figures.summary()
+    about |= {"resources": resource_summary(resources(config))}
+    lines = [*run.lines(about), *figures.lines(), *resource_lines(about["resources"])]
+    if folder is not None:
+        page = about | {"network": network.name, "config": config.model_dump()}
+        page |= {"config_digest": config.digest()}
+        path = write_report(folder, page, figures, run.timeline())
+        lines.append(f"report: {path}")
+    return about, lines
