@@ -134,8 +134,8 @@ def verify(
     with watch("golden"):
         want = execute(network, images)
     with watch("compile"):
-        lean = compile_network(network, config)
-        full = compile_network(network, config, keep=True)
+        lean = compile_network(network, config, timing=timing)
+        full = compile_network(network, config, keep=True, timing=timing)
     with watch("build"):
         size = max(lean.size, full.size)  # a power of two: other networks find the same model
         top = SimulationTop(config, 1 << (size - 1).bit_length(), timing)

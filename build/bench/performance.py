@@ -88,8 +88,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", choices=[[], *names], default=[])
     asked = parser.parse_args().cases or names
-    known: dict[tuple[str, str], QNetwork] = {}
-    found = {name: run(name, build(CASES[name], known)) for name in asked}
+    found = {name: run(name, build(CASES[name])) for name in asked}
     rows: list[dict[str, Any]] = []
     for cause in Cause:
         shares = {n: f.account.totals().get(cause, 0) / f.cycles for n, (f, _) in found.items()}
