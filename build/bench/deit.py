@@ -154,7 +154,8 @@ def main() -> None:
     parser.add_argument("--page", action="store_true", help="write the page from the JSON again")
     asked = parser.parse_args()
     path = DOCS / "deit.json"
-    known = {row["array"]: row for row in json.loads(path.read_text())} if path.exists() else {}
+    former = json.loads(path.read_text()) if path.exists() else []
+    known = {row["array"]: row for row in former if set(row) == set(COLUMNS)}
     configs = {name: (case.scheme, case.config) for name, case in CASES.items()}
     for name in [] if asked.page else asked.cases or CASES:
         began = time.perf_counter()

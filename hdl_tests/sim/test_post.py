@@ -41,7 +41,7 @@ class Bench:
         self.taken: list[int] = []  # cycles
         self.done: list[int] = []
         self.written: list[int] = []
-        self.got: list[tuple[int, list[int]]] = []
+        self.got: list[tuple[int, list[int], int]] = []
         self.asked = 0
         self.loaded = False
         self.late: int | None = None  # slot of a table to be written while commands run

@@ -137,6 +137,7 @@ def _settle(ring: _Ring, lowering: Lowering, result: Arrangement) -> None:
 
 def _load(buffer: Buffer, data: np.ndarray, result: Arrangement) -> Instruction:
     """LOAD of a parameter buffer; data ``[words, planes, R]`` or ``[.., words, R]``."""
+    assert buffer.space is not None
     planes = buffer.space in (isa.Space.POST_PARAM, isa.Space.VECTOR_PARAM)
     rows = data.reshape(
         -1, data.shape[-2] if planes else data.size // data.shape[-1], data.shape[-1]
