@@ -50,21 +50,22 @@ def test_rows_longer_than_the_row_buffer() -> None:
 
 def test_activation_memory_too_small() -> None:
     assert refusal(BASE.replace(activation_words=128)) == (
-        "activations need 180 words at least, but activation_words is 128; set it to 192"
+        "activations need 180 words at least, but activation_words is 128; set it to 192, as in "
+        "preset demo"
     )
 
 
 def test_weight_buffer_too_small() -> None:
     assert refusal(BASE.replace(weight_words=64)) == (
         "layer blocks.0.mlp.fc2 needs 96 words beside those in use, but weight_words is 64; set "
-        "weight_words to at least 256"
+        "weight_words to at least 256, as in preset demo"
     )
 
 
 def test_parameter_memory_too_small() -> None:
     assert refusal(BASE.replace(vector_words=4), dim=48) == (
         "layer blocks.0.norm1 needs 6 words beside those in use, but vector_words is 4; set "
-        "vector_words to at least 16"
+        "vector_words to at least 16, as in preset demo"
     )
 
 

@@ -15,6 +15,14 @@ CASES = {
     "tiny": (PRESETS["tiny"], {"dim": 24, "tokens": 17}),
     "padded-heads": (PRESETS["mixed-12x24"], {"dim": 48, "tokens": 17, "log2": True}),
     "row-blocks": (PRESETS["tiny"].replace(**SMALL), {"dim": 24, "tokens": 37, "heads": 2}),
+    "spilled": (
+        PRESETS["tiny"].replace(**SMALL, activation_words=800),
+        {"dim": 24, "tokens": 37, "heads": 2},
+    ),
+    "kv4": (
+        PRESETS["w4a8"].replace(accumulator_rows=16),
+        {"dim": 24, "heads": 2, "tokens": 20, "weight_bits": 4, "pot": 0.0, "kv_bits": 4},
+    ),
     "streamed": (
         PRESETS["w8a8"].replace(
             weight_words=512, post_words=32, vector_words=16, table_slots=1, activation_words=1024

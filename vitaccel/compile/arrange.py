@@ -10,7 +10,7 @@ from vitaccel.compile.instruction import Buffer, Instruction, View
 from vitaccel.compile.lower import Lowering, Step
 from vitaccel.compile.place import place_activations
 from vitaccel.compile.spill import spill
-from vitaccel.config import AcceleratorConfig
+from vitaccel.config import PRESETS, AcceleratorConfig
 from vitaccel.errors import ConfigError
 
 __all__ = ["Arrangement", "arrange"]
@@ -92,7 +92,7 @@ def arrange(lowering: Lowering, config: AcceleratorConfig) -> Arrangement:
         least = min(peaks)
         raise ConfigError(
             f"activations need {least} words at least, but activation_words is "
-            f"{words}; set it to {-(-least // 64) * 64}"
+            f"{words}; set it to {_enough(-(-least // 64) * 64, 'activation_words', config)}"
         )
     halt = Instruction(isa.Op.HALT, "")
     if result.setup:
@@ -111,7 +111,7 @@ def _ordered(lowering: Lowering, steps: Sequence[Step], config: AcceleratorConfi
             _settle(ring, lowering, result)
         else:
             rings.append(ring)
-    _hoist(lowering, steps, rings, result)
+    _hoist(lowering, steps, rings, result, config)
     return result
 
 
@@ -160,7 +160,11 @@ def _load(buffer: Buffer, data: np.ndarray, result: Arrangement) -> Instruction:
 
 
 def _hoist(
-    lowering: Lowering, steps: Sequence[Step], rings: list[_Ring], result: Arrangement
+    lowering: Lowering,
+    steps: Sequence[Step],
+    rings: list[_Ring],
+    result: Arrangement,
+    config: AcceleratorConfig,
 ) -> None:
     """Put every load `LOOKAHEAD` steps before its first use, what is used first before the rest."""
     inputs = _inputs(steps)
@@ -179,10 +183,11 @@ def _hoist(
                 open_rings.remove(ring)
             else:
                 wanted = ring.pending[0]
+                need = 1 << (2 * wanted.size - 1).bit_length()
                 raise ConfigError(
                     f"layer {wanted.name} needs {wanted.size} words beside those in use, "
                     f"but {ring.name} is {ring.capacity}; set {ring.name} to at least "
-                    f"{_power_of_two(2 * wanted.size)}"
+                    f"{_enough(need, ring.name, config)}"
                 )
         if step.fixed or step.instruction.op != isa.Op.LOAD:
             result.main.append(step.instruction)
@@ -206,5 +211,11 @@ def _inputs(steps: Sequence[Step]) -> list[tuple[int, Instruction]]:
     return sorted(found, key=lambda item: item[0])
 
 
-def _power_of_two(value: int) -> int:
-    return 1 << (value - 1).bit_length()
+def _enough(need: int, name: str, config: AcceleratorConfig) -> str:
+    """Value for the field ``name``, and a preset of as many rows that has it."""
+    presets = [
+        preset
+        for preset, known in PRESETS.items()
+        if known.rows == config.rows and getattr(known, name) >= need
+    ]
+    return f"{need}, as in preset {presets[0]}" if presets else str(need)
