@@ -30,12 +30,15 @@ class Storage:
         word while it is written, see `vitaccel.hw.primitives.block_ram`.
     readers
         Reading ports; one of several is the writing port too.
+    granules
+        Equal pieces of a word that are written separately.
     """
 
     width: int
     depth: int
     kind: str
     readers: int = 1
+    granules: int = 1
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,8 @@ def _storage(memory: Any) -> Storage:
         kind = "block"
     else:
         kind = "queue" if all(port._domain == "comb" for port in ports) else "clocked"
-    return Storage(width, depth, kind, len(ports))
+    (writer,) = memory._write_ports
+    return Storage(width, depth, kind, len(ports), len(writer._en))
 
 
 def _fragments(fragment: Any) -> Iterator[Any]:

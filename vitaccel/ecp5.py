@@ -61,6 +61,7 @@ class Words:
 
 _SHAPES = {1: 16384, 2: 8192, 4: 4096, 9: 2048, 18: 1024, 36: 512}  # width -> words of a DP16KD
 _DUAL = 18  # widest shape with two ports for reading
+_LANE = 9  # bits with a write enable of their own
 # Costs that `memory_libmap` of Yosys 0.70 weighs, from its ECP5 library; `_COLLISION` is between
 # 4 and 21: 24 bits of 64 words that must bring the old word go into LUTs, 25 bits into a block.
 _BLOCK, _LUT, _MUX, _COLLISION = 128, 4, 0.5, 8
@@ -70,7 +71,9 @@ def words(storage: Storage) -> Words:
     """Say how ``storage`` is built."""
     width, depth = storage.width, storage.depth
     rows = -(-depth // 16)
-    luts = Words(0, storage.readers * -(-width // 4) * rows, storage.readers * width * (rows - 1))
+    luts = Words(
+        0, storage.readers * _columns(storage, 4) * rows, storage.readers * width * (rows - 1)
+    )
     if storage.kind == "queue":
         return luts
     shapes = list(_SHAPES) if storage.readers == 1 else [s for s in _SHAPES if s <= _DUAL]
@@ -84,8 +87,18 @@ def words(storage: Storage) -> Words:
 def _blocks(storage: Storage, shapes: list[int], shape: int) -> Words:
     """Rows of blocks ``shape`` bits wide; the last row wider if little of the depth is left."""
     whole, left = divmod(storage.depth, _SHAPES[shape])
-    blocks = whole * -(-storage.width // shape)
+    blocks = whole * _columns(storage, shape)
     if left:
         widest = max(other for other in shapes if _SHAPES[other] >= left)
-        blocks += -(-storage.width // max(widest, shape))
+        blocks += _columns(storage, max(widest, shape))
     return Words(blocks, 0, storage.readers * storage.width * (whole + bool(left) - 1))
+
+
+def _columns(storage: Storage, shape: int) -> int:
+    """Memories ``shape`` bits wide side by side; wide ones write lanes of 9 bits separately."""
+    granule = storage.width // storage.granules
+    if storage.granules == 1:
+        return -(-storage.width // shape)
+    if shape < _LANE:
+        return storage.granules * -(-granule // shape)
+    return -(-storage.granules * -(-granule // _LANE) // (shape // _LANE))

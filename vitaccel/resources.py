@@ -71,10 +71,7 @@ def fixed(
 ) -> tuple[Resources, dict[Storage, tuple[Words, int]]]:
     """Multipliers, memory blocks and LUTs of memories, exact; and how each memory is built."""
     counted = census(UNITS[name](config))
-    built = {
-        storage: (words(storage), number)
-        for storage, number in _used(name, config, counted.storage).items()
-    }
+    built = {storage: (words(storage), number) for storage, number in counted.storage.items()}
     # A stride times `rows` takes a multiplier unless that is a shift.
     strides = int(name in ("mxu", "vector") and config.rows & (config.rows - 1) != 0)
     exact = Resources(
@@ -83,16 +80,6 @@ def fixed(
         ram=sum(memory.blocks * number for memory, number in built.values()),
     )
     return exact, built
-
-
-def _used(
-    name: str, config: AcceleratorConfig, storage: Mapping[Storage, int]
-) -> dict[Storage, int]:
-    """Memories that synthesis does not find unused."""
-    used = dict(storage)
-    if name == "post" and config.groups == 1:  # nothing to select
-        used.pop(Storage(config.rows, config.post_words, "block"), None)
-    return used
 
 
 def terms(
@@ -158,6 +145,9 @@ def _mxu_terms(config: AcceleratorConfig, built: Mapping[Storage, tuple[Words, i
         "unit": 1,
         "lane": config.rows,
         "register of the transposer": config.rows**2,
+        "bit of a streamed lane": (config.activation_bits + 1)
+        * config.rows
+        * (uniform + config.pot_columns),
         "bit of a partial sum": sums + config.pot_columns * _sum_bits(config, product),
         "uniform element": config.rows * uniform * (not config.packed),
         "packed element": config.rows * uniform * config.packed,

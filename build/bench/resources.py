@@ -31,8 +31,15 @@ HELD_OUT: Mapping[str, AcceleratorConfig] = {
     "6x12": TINY.replace(rows=6, columns=12),
     "6x12 half pot, log2": TINY.replace(rows=6, columns=12, pot_columns=6, log2_attention=True),
 }
-# A bit of an adder and its register, a byte with a load multiplexer.
-KNOWN = {"bit of a partial sum": (1, 1), "register of the transposer": (8, 8)}
+# A bit of an adder and its register, of a lane's register, a byte with a load multiplexer; an
+# accumulator by itself. Arrays of these sizes do not tell them from each other.
+KNOWN = {
+    "bit of a streamed lane": (0, 1),
+    "bit of a partial sum": (1, 1),
+    "register of the transposer": (8, 8),
+    "accumulator in LUTs": (174, 160),
+    "accumulator in blocks": (201, 171),
+}
 COLUMNS = (
     "configuration", "unit", "COMB", "COMB, model", "error", "FF", "FF, model", "error of FF",
     "DSP", "DSP, model", "RAM", "RAM, model",

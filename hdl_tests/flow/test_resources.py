@@ -41,6 +41,13 @@ def test_a_memory_read_without_a_clock_is_in_luts() -> None:
     assert words(Storage(96, 512, "queue")).luts == 24 * 32
 
 
+@pytest.mark.parametrize(
+    ("width", "depth", "blocks"), [(96, 5120, 30), (96, 4096, 24), (96, 1024, 6), (32, 1024, 2)]
+)
+def test_bytes_written_separately_take_nine_bits(width: int, depth: int, blocks: int) -> None:
+    assert words(Storage(width, depth, "block", granules=width // 8)).blocks == blocks
+
+
 def test_two_reading_ports_need_blocks_of_18_bits() -> None:
     assert words(Storage(36, 512, "block")).blocks == 1
     assert words(Storage(36, 512, "block", readers=2)).blocks == 2
