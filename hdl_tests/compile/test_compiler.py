@@ -11,7 +11,7 @@ from hdl_tests.harness.emulator import infer
 from hdl_tests.harness.networks import random_qnetwork
 from vitaccel.compile import arrange, lower, schedule
 from vitaccel.compile.check import check_schedule
-from vitaccel.compile.compiler import compile_as
+from vitaccel.compile.compiler import finish
 from vitaccel.compile.lower import Strategy
 
 STRATEGIES = [Strategy(*apart) for apart in itertools.product((False, True), repeat=2)]
@@ -24,7 +24,7 @@ def test_every_tensor_matches_golden(name: str, strategy: Strategy) -> None:
     network = random_qnetwork(**({"log2": False, "seed": 3} | build))
     image = images_for(network, 5)
     want = execute(network, image)
-    program = compile_as(network, config, True, strategy)
+    program = finish(lower.lower(network, config, True, strategy))
     patches = want[program.input.tensor][0].numpy().astype(np.int64)
     memory = infer(program, config, patches).memory
     formats = {layer.name: layer.out for layer in network.layers}

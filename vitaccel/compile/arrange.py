@@ -15,7 +15,7 @@ from vitaccel.errors import ConfigError
 
 __all__ = ["Arrangement", "arrange"]
 
-SHARES = (None, 1.0, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7)  # of the memory to be full; None: no spill
+SHARES = (1.0, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7)  # of the memory that spilling plans to fill
 LOOKAHEAD = 4  # steps before its first use at which a load is issued: two products and their POSTs
 
 
@@ -72,7 +72,7 @@ class _Ring:
         return self.pending.pop(0)
 
 
-def arrange(lowering: Lowering, config: AcceleratorConfig) -> Arrangement:
+def arrange(lowering: Lowering, config: AcceleratorConfig, spilling: bool = True) -> Arrangement:
     """Decide residency, hoist loads, place every buffer, spill what there is no room for.
 
     Raises
@@ -80,19 +80,19 @@ def arrange(lowering: Lowering, config: AcceleratorConfig) -> Arrangement:
     ConfigError
         If a layer does not fit a memory: names it, what it needs, and the field to raise.
     """
-    steps, words, peaks = lowering.steps, config.activation_words, []
-    for share in SHARES:
-        if share is not None:
-            steps = spill(steps, int(words * share))
-        result = _ordered(lowering, steps, config)
-        peaks.append(place_activations(result.main, config))
+    words, steps = config.activation_words, lowering.steps
+    result = _ordered(lowering, steps, config)
+    peaks = [place_activations(result.main, config)]
+    for share in SHARES if spilling else ():
         if peaks[-1] <= words:
             break
-    else:
-        least = min(peaks)
+        steps = spill(steps, int(words * share))
+        result = _ordered(lowering, steps, config)
+        peaks.append(place_activations(result.main, config))
+    if peaks[-1] > words:
         raise ConfigError(
-            f"activations need {least} words at least, but activation_words is "
-            f"{words}; set it to {_enough(-(-least // 64) * 64, 'activation_words', config)}"
+            f"activations need {min(peaks)} words at least, but activation_words is {words}; set "
+            f"it to {_enough(-(-min(peaks) // 64) * 64, 'activation_words', config)}"
         )
     halt = Instruction(isa.Op.HALT, "")
     if result.setup:

@@ -13,16 +13,18 @@ from vitaccel import (
 from vitaccel.compile.arrange import Arrangement, arrange
 from vitaccel.compile.check import check_schedule
 from vitaccel.compile.instruction import Instruction, encode
-from vitaccel.compile.lower import Lowering, Strategy, lower, strategies
+from vitaccel.compile.lower import Lowering, Packs, lower, strategies
 from vitaccel.compile.program import Program, Region, Routine
 from vitaccel.compile.schedule import schedule
+from vitaccel.compile.spill import most_alive
 from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
 from vitaccel.hw.axi.axi_memory import MemoryTiming
 
-__all__ = ["compile_as", "compile_network", "layer_macs"]
+__all__ = ["compile_network", "finish", "layer_macs"]
 
 ALIGN = 64
+FRUGAL = 2  # ways that are tried with spilling
 
 
 def compile_network(
@@ -46,13 +48,20 @@ def compile_network(
     ConfigError
         If a layer cannot be mapped: names the layer, the reason, and what would work.
     """
+    packs: Packs = {}
+    lowered = [lower(network, config, keep, way, packs) for way in strategies(network, config)]
+    if not lowered[0].input_loads:
+        raise ConfigError(f"network {network.name} has no patch embedding; its input has no use")
     found: list[Program] = []
     refused: list[ConfigError] = []
-    for strategy in strategies(network, config):
-        try:
-            found.append(compile_as(network, config, keep, strategy))
-        except ConfigError as error:
-            refused.append(error)
+    # What must be spilled takes longer than what need not; the most frugal ways lose least by it.
+    frugal = sorted(lowered, key=lambda lowering: most_alive(lowering.steps))[:FRUGAL]
+    for spilling, ways in ((False, lowered), (True, frugal)):
+        for lowering in () if found else ways:
+            try:
+                found.append(finish(lowering, spilling))
+            except ConfigError as error:
+                refused.append(error)
     if not found:
         raise refused[-1]
 
@@ -62,20 +71,21 @@ def compile_network(
     return min(found, key=cycles)
 
 
-def compile_as(
-    network: QNetwork, config: AcceleratorConfig, keep: bool, strategy: Strategy
-) -> Program:
-    """Map ``network`` in one way."""
-    lowering = lower(network, config, keep, strategy)
-    if not lowering.input_loads:
-        raise ConfigError(f"network {network.name} has no patch embedding; its input has no use")
-    arrangement = arrange(lowering, config)
+def finish(lowering: Lowering, spilling: bool = True) -> Program:
+    """Make a program of a network as it was lowered.
+
+    Raises
+    ------
+    ConfigError
+        If it does not fit; without ``spilling`` also if it would with it.
+    """
+    arrangement = arrange(lowering, lowering.config, spilling)
     schedule(arrangement.setup)
     schedule(arrangement.main)
     for routine in (arrangement.setup, arrangement.main):
-        problems = check_schedule(routine, config.queue_depth)
+        problems = check_schedule(routine, lowering.config.queue_depth)
         assert not problems, problems[0]
-    return _link(network, config, lowering, arrangement)
+    return _link(lowering.network, lowering.config, lowering, arrangement)
 
 
 def _padded(n_bytes: int, unit: int) -> int:

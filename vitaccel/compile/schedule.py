@@ -8,7 +8,7 @@ what a unit knows of the others is kept as one vector clock an instruction.
 from collections.abc import Sequence
 
 from vitaccel import isa
-from vitaccel.compile.instruction import Instruction
+from vitaccel.compile.instruction import Instruction, View
 
 __all__ = ["conflicts", "schedule"]
 
@@ -19,10 +19,19 @@ def conflicts(earlier: Instruction, later: Instruction) -> bool:
     Within a unit writes land in order and reads are issued in order, so only reading what the
     same unit wrote (POST's residual) needs a wait.
     """
-    pairs = [(earlier.writes, later.reads)]
-    if earlier.unit != later.unit:
-        pairs += [(earlier.reads, later.writes), (earlier.writes, later.writes)]
-    return any(a.overlaps(b) for xs, ys in pairs for a in xs for b in ys)
+    if _overlap(earlier.writes, later.reads):
+        return True
+    if earlier.unit == later.unit:
+        return False
+    return _overlap(earlier.reads, later.writes) or _overlap(earlier.writes, later.writes)
+
+
+def _overlap(xs: tuple[View, ...], ys: tuple[View, ...]) -> bool:
+    for x in xs:  # loops, not any(): this is most of the time of a compilation
+        for y in ys:
+            if x.buffer.space is y.buffer.space and x.overlaps(y):
+                return True
+    return False
 
 
 def schedule(program: Sequence[Instruction]) -> None:

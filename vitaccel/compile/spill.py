@@ -10,7 +10,7 @@ from vitaccel import isa
 from vitaccel.compile.instruction import Buffer, Instruction, View
 from vitaccel.compile.lower.state import Step, detour
 
-__all__ = ["spill"]
+__all__ = ["most_alive", "spill"]
 
 EARLY = 4  # steps before its first use that an input is loaded
 LEAD = 4  # steps before a use at which what was spilled is loaded again, if there is room for it
@@ -49,19 +49,14 @@ def spill(steps: Sequence[Step], words: int) -> list[Step]:
     elsewhere. If that is not enough, as much as can leaves.
     """
     uses = _uses(steps)
-    alive = np.zeros(len(steps), dtype=np.int64)
-    for buffer, found in uses.items():
-        alive[found[0].start : found[-1].stop + 1] += buffer.size
+    alive = _alive(uses, len(steps))
     insertions = _Insertions()
     hopeless = np.zeros(len(steps), dtype=bool)
-    while True:
-        over = np.where(hopeless, 0, alive)
+    while (over := np.where(hopeless, 0, alive)).max() > words:
         fullest = int(over.argmax())
-        if over[fullest] <= words:
-            return list(insertions.into(steps))
         gap = _widest_gap(uses, fullest)
         if gap is None:
-            hopeless[fullest] = True
+            hopeless[_level(alive, fullest)] = True
             continue
         buffer, at = gap
         last, use = max(u.stop for u in uses[buffer][: at + 1]), uses[buffer][at + 1].start
@@ -71,6 +66,27 @@ def spill(steps: Sequence[Step], words: int) -> list[Step]:
             back -= 1
         alive[back:use] += buffer.size
         _split(uses, buffer, at, back, insertions)
+    return list(insertions.into(steps))
+
+
+def most_alive(steps: Sequence[Step]) -> int:
+    """Words of activations that are alive at once."""
+    return int(_alive(_uses(steps), len(steps)).max())
+
+
+def _alive(uses: dict[Buffer, list[_Use]], n_steps: int) -> np.ndarray:
+    alive = np.zeros(n_steps, dtype=np.int64)
+    for buffer, found in uses.items():
+        alive[found[0].start : found[-1].stop + 1] += buffer.size
+    return alive
+
+
+def _level(alive: np.ndarray, step: int) -> slice:
+    """Steps around ``step`` in which as much is alive: nothing comes or goes there."""
+    changes = np.flatnonzero(np.diff(alive))
+    after = int(np.searchsorted(changes, step))
+    start = changes[after - 1] + 1 if after else 0
+    return slice(start, changes[after] + 1 if after < len(changes) else len(alive))
 
 
 def _uses(steps: Sequence[Step]) -> dict[Buffer, list[_Use]]:

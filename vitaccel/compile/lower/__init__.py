@@ -17,11 +17,11 @@ from golden.qnetwork import (
     QSoftmax,
 )
 from vitaccel.compile.lower import attention, linear, moves, rows
-from vitaccel.compile.lower.state import Lowering, Step, Strategy
+from vitaccel.compile.lower.state import Lowering, Packs, Step, Strategy
 from vitaccel.compile.lower.waves import head_slots, n_parts, wave_of
 from vitaccel.config import AcceleratorConfig
 
-__all__ = ["Lowering", "Step", "Strategy", "lower", "strategies"]
+__all__ = ["Lowering", "Packs", "Step", "Strategy", "lower", "strategies"]
 
 HANDLERS: Mapping[type, Callable[[Lowering, Any], None]] = {
     QInput: lambda low, layer: None,
@@ -48,7 +48,13 @@ def strategies(network: QNetwork, config: AcceleratorConfig) -> list[Strategy]:
     ]
 
 
-def lower(network: QNetwork, config: AcceleratorConfig, keep: bool, strategy: Strategy) -> Lowering:
+def lower(
+    network: QNetwork,
+    config: AcceleratorConfig,
+    keep: bool,
+    strategy: Strategy,
+    packs: Packs | None = None,
+) -> Lowering:
     """Lower every layer; with ``keep`` every computed tensor is stored to external memory too.
 
     Raises
@@ -56,7 +62,7 @@ def lower(network: QNetwork, config: AcceleratorConfig, keep: bool, strategy: St
     ConfigError
         If a layer does not map: names it, the reason, and what would work.
     """
-    low = Lowering(network, config, strategy)
+    low = Lowering(network, config, strategy, {} if packs is None else packs)
     last, wave = network.layers[-1].name, None
     for layer in network.layers:
         former, wave = wave, wave_of(low, layer)

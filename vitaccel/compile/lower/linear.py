@@ -42,7 +42,9 @@ def linear(low: Lowering, layer: QLinear) -> None:
     """In chunks of tiles, so that others can be loaded meanwhile."""
     (x,) = low.stored[layer.x]
     channels = low.layouts[layer.name]
-    packed, planes = _pack(low, layer, x.channels, channels)
+    if layer.name not in low.packs:
+        low.packs[layer.name] = _pack(low, layer, x.channels, channels)
+    packed, planes = low.packs[layer.name]
     low.stored[layer.name] = parts = _room(low, layer, channels)
     residual = () if layer.residual is None else (low.stored[layer.residual][0].pieces,)
     blocks = [list(aligned(x.pieces, part.pieces, *residual)) for part in parts]

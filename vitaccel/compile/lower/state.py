@@ -18,13 +18,14 @@ from golden.qnetwork import (
     QTensor,
 )
 from vitaccel import isa
+from vitaccel.compile import pack
 from vitaccel.compile.instruction import Buffer, Instruction, View
 from vitaccel.compile.layout import channel_layouts
 from vitaccel.compile.pieces import Stored, cut, even_blocks
 from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
 
-__all__ = ["Lowering", "Post", "Step", "Strategy", "detour", "transfer"]
+__all__ = ["Lowering", "Packs", "Post", "Step", "Strategy", "detour", "transfer"]
 
 
 class Strategy(NamedTuple):
@@ -32,6 +33,9 @@ class Strategy(NamedTuple):
 
     heads_apart: bool = False  # make Q, K and V of a head just before its attention
     rows_apart: bool = False  # take half of the rows through the whole MLP before the others
+
+
+Packs = dict[str, tuple[pack.Packed, np.ndarray]]
 
 
 @dataclass(eq=False)
@@ -67,6 +71,7 @@ class Lowering:
     network: QNetwork
     config: AcceleratorConfig
     strategy: Strategy
+    packs: Packs = field(default_factory=dict)  # of every Linear, the same in all strategies
     steps: list[Step] = field(default_factory=list)
     payloads: dict[Buffer, np.ndarray] = field(default_factory=dict)
     constants: dict[Instruction, np.ndarray] = field(default_factory=dict)
