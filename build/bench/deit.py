@@ -60,7 +60,7 @@ CASES = {
         0.85,
     ),
     "12x24 W4A8, small": Case(
-        SMALL, "w4a8kv4", BOARD.replace(activation_words=24576), "sdram", 0.93
+        SMALL, "w4a8kv4", BOARD.replace(activation_words=28672), "sdram", 0.93
     ),
     "12x24 W4A8, small, memories of an 85F": Case(
         SMALL, "w4a8kv4", BOARD.replace(activation_words=20480), "sdram", 0.93, rtl=False
