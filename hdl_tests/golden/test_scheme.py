@@ -52,7 +52,7 @@ def test_unknown_preset_is_refused() -> None:
     with pytest.raises(ConfigError) as refusal:
         Scheme.for_config("w3a3", PRESETS["w8a8"])
     assert str(refusal.value) == (
-        "scheme must be one of w8a8, w6a6, w4a8, w4a4, mixed, shift, not 'w3a3'"
+        "scheme must be one of w8a8, w6a6, w4a8, w4a8kv4, w4a4, mixed, shift, not 'w3a3'"
     )
 
 
