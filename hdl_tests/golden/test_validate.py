@@ -129,8 +129,8 @@ LAYER_CASES: list[tuple[QNetwork, str]] = [
         f"layer '{ATTENTION}.av': sums from {-SUM} to {SUM} need a pre_shift of at least 5, not 4",
     ),
     (
-        changed(NET, f"{ATTENTION}.av", b=f"{ATTENTION}.qkv"),
-        f"layer '{ATTENTION}.av': shape of the result must be [5, 36], not [5, 12]",
+        with_out(NET, f"{ATTENTION}.av", shape=(5, 36)),
+        f"layer '{ATTENTION}.av': shape of the result must be [5, 12], not [5, 36]",
     ),
     (
         changed(NET, f"{ATTENTION}.qk", b="tokens"),
@@ -149,8 +149,8 @@ LAYER_CASES: list[tuple[QNetwork, str]] = [
         "layer 'norm': operand 'head' must be the name of an earlier layer",
     ),
     (
-        changed(NET, "blocks.0.norm2", x="blocks.0.attn.qkv"),
-        "layer 'blocks.0.norm2': shape of the result must be [5, 36], not [5, 12]",
+        changed(NET, "blocks.0.norm2", x="patch_embed"),
+        "layer 'blocks.0.norm2': shape of the result must be [4, 12], not [5, 12]",
     ),
     (
         changed(NET, "tokens", parts=("cls_token",)),
@@ -161,8 +161,8 @@ LAYER_CASES: list[tuple[QNetwork, str]] = [
         "layer 'tokens': parts must be at least one tensor, not ()",
     ),
     (
-        changed(NET, f"{ATTENTION}.v", stop=37),
-        f"layer '{ATTENTION}.v': start and stop must be ordered within 36, not 24, 37",
+        changed(NET, "pool", stop=6),
+        "layer 'pool': start and stop must be ordered within 5, not 0, 6",
     ),
     (
         with_out(NET, "pool", shifts=None),
