@@ -54,20 +54,9 @@ def softmax(low: Lowering, layer: QSoftmax) -> None:
 
 
 def layernorm(low: Lowering, layer: QLayerNorm) -> None:
-    """Its input must lie without gaps.
-
-    Raises
-    ------
-    ConfigError
-        If heads of the input are padded.
-    """
+    """A block of rows at a time."""
     (x,) = low.stored[layer.x]
     length = layer.out.shape[1]
-    if not np.array_equal(x.channels[:length], np.arange(length)):
-        raise ConfigError(
-            f"layer {layer.name} normalises {layer.x}, whose heads are padded to whole words; "
-            "use rows that divide the head dimension"
-        )
     channels = low.layouts[layer.name]
     shifts = np.array(low.layers[layer.x].out.shifts or [0] * length)
     values = [low.tensor(layer, "gain"), low.tensor(layer, "offset"), shifts]
