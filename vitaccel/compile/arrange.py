@@ -9,14 +9,13 @@ from vitaccel import isa
 from vitaccel.compile.instruction import Buffer, Instruction, View
 from vitaccel.compile.lower import Lowering, Step
 from vitaccel.compile.place import place_activations
-from vitaccel.compile.spill import spill
+from vitaccel.compile.spill import LOOKAHEAD, spill
 from vitaccel.config import PRESETS, AcceleratorConfig
 from vitaccel.errors import ConfigError
 
 __all__ = ["Arrangement", "arrange"]
 
 SHARES = (1.0, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7)  # of the memory that spilling plans to fill
-LOOKAHEAD = 4  # steps before its first use at which a load is issued: two products and their POSTs
 
 
 @dataclass

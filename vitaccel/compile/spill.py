@@ -10,9 +10,9 @@ from vitaccel import isa
 from vitaccel.compile.instruction import Buffer, Instruction, View
 from vitaccel.compile.lower.state import Step, detour
 
-__all__ = ["most_alive", "spill"]
+__all__ = ["LOOKAHEAD", "most_alive", "spill"]
 
-EARLY = 4  # steps before its first use that an input is loaded
+LOOKAHEAD = 4  # steps before its first use at which a load is issued: two products and their POSTs
 LEAD = 4  # steps before a use at which what was spilled is loaded again, if there is room for it
 
 
@@ -118,7 +118,7 @@ def _uses(steps: Sequence[Step]) -> dict[Buffer, list[_Use]]:
         ]
         if loads and len(loads) < len(made):
             for use in loads:
-                use.start = use.stop = max(use.start, made[len(loads)].start - EARLY)
+                use.start = use.stop = max(use.start, made[len(loads)].start - LOOKAHEAD)
     return found
 
 
@@ -151,7 +151,6 @@ def _split(
     store, load = detour(region, replace(region, buffer=again))
     written = max(use.stop for use in before if use.writes)
     insertions.after.setdefault(written, []).append(Step(store))
-
     insertions.before.setdefault(back, []).append(Step(load, fixed=True))
     for use in after:
         _rename(use.instruction, buffer, again)
