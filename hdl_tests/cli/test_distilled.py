@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from golden.evaluate import run_float
-from golden.models import Architecture, VisionTransformer
+from golden.models import VisionTransformer
 from golden.qnetwork import RANDOM, QLinear
 from golden.quantize import quantize
 from golden.scheme import Scheme
+from hdl_tests.harness.vits import DISTILLED
 from vitaccel.config import PRESETS
 from vitaccel.frontend import from_module
 from vitaccel.timing import Stopwatch
@@ -18,16 +19,7 @@ from vitaccel.verify import verify
 
 MODELS = Path("build/out/models")
 TINY = PRESETS["tiny"]
-ARCH = Architecture(
-    image_size=8,
-    channels=1,
-    patch_size=4,
-    dim=16,
-    depth=1,
-    heads=2,
-    classes=6,
-    distillation="head",
-)
+ARCH = DISTILLED.replace(channels=1)
 
 
 @pytest.mark.cosim

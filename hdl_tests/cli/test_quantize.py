@@ -10,25 +10,17 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from golden.models import ARCHITECTURES, Architecture, VisionTransformer
+from golden.models import ARCHITECTURES, VisionTransformer
 from golden.preprocess import Preprocess
 from golden.qnetwork import RANDOM
 from golden.storage import load
+from hdl_tests.harness.vits import DISTILLED
 from vitaccel.sources import load_images
 
 Run = Callable[..., tuple[int, str, list[str]]]
 Refused = Callable[..., None]
 
-SMALL = Architecture(
-    image_size=16,
-    channels=3,
-    patch_size=8,
-    dim=16,
-    depth=1,
-    heads=2,
-    classes=3,
-    distillation="head",
-)
+SMALL = DISTILLED.replace(image_size=16, patch_size=8, classes=3)
 FAST = ("--config", "tiny", "--scheme", "w8a8", "--count", "4")
 CLASSES = ("cat", "dog", "emu")
 

@@ -13,22 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from golden.evaluate import run_float
-from golden.models import Architecture, VisionTransformer
+from golden.models import VisionTransformer
 from golden.network import Add, Linear, Network
 from hdl_tests.harness.huggingface import DEIT, TEACHER, VIT, transformers_model
+from hdl_tests.harness.vits import DISTILLED
 from vitaccel.errors import ConfigError
 from vitaccel.frontend import check, from_module, from_pt2
 
-ARCH = Architecture(
-    image_size=8,
-    channels=3,
-    patch_size=4,
-    dim=16,
-    depth=1,
-    heads=2,
-    classes=6,
-    distillation="head",
-)
+ARCH = DISTILLED
 IMAGES = torch.rand(3, 3, 8, 8)
 TOLERANCE = 1e-4  # of the greatest logit
 Head = Callable[[VisionTransformer, Tensor], Tensor]

@@ -8,6 +8,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from golden.models import Architecture
+
+# Ours, with a distillation token and two classifiers.
+DISTILLED = Architecture(
+    image_size=8,
+    channels=3,
+    patch_size=4,
+    dim=16,
+    depth=1,
+    heads=2,
+    classes=6,
+    distillation="head",
+)
 DIM, HEADS, HIDDEN, CLASSES = 32, 2, 48, 10
 
 
