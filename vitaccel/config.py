@@ -209,6 +209,7 @@ PRESETS = {
         activation_words=16384,
         weight_words=4096,
         vector_words=32,
+        queue_depth=16,
         axi_bytes=4,
     ),
     "ulx3s-85f": AcceleratorConfig(
@@ -220,6 +221,7 @@ PRESETS = {
         activation_words=16384,
         weight_words=4096,
         vector_words=32,
+        queue_depth=16,
         axi_bytes=4,
     ),
     "large-16x32": AcceleratorConfig(

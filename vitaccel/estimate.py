@@ -4,7 +4,7 @@ Follows the tokens, queues, accumulator banks and the bus as the gateware does, 
 each instruction instead of its cycles.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +70,14 @@ class Timeline:
 
 def estimate(program: "Program", config: AcceleratorConfig, timing: MemoryTiming) -> Timeline:
     """Time one run of ``program.main`` on ``config`` with an external memory of ``timing``."""
-    return _Model(config, timing, working_steps(program)).run()
+    return timeline(working_steps(program), config, timing)
+
+
+def timeline(
+    steps: "Sequence[Decoded]", config: AcceleratorConfig, timing: MemoryTiming
+) -> Timeline:
+    """Time instructions, none of them HALT."""
+    return _Model(config, timing, steps).run()
 
 
 class _Model:
@@ -81,7 +88,7 @@ class _Model:
     """
 
     def __init__(
-        self, config: AcceleratorConfig, timing: MemoryTiming, program: "list[Decoded]"
+        self, config: AcceleratorConfig, timing: MemoryTiming, program: "Sequence[Decoded]"
     ) -> None:
         self.config, self.timing, self.program = config, timing, program
         self.start: dict[int, float] = {}  # by position in the program

@@ -63,7 +63,7 @@ CASES = {
         SMALL, "w4a8kv4", BOARD.replace(activation_words=28672), "sdram", 0.93
     ),
     "12x24 W4A8, small, memories of an 85F": Case(
-        SMALL, "w4a8kv4", BOARD.replace(activation_words=20480), "sdram", 0.93, rtl=False
+        SMALL, "w4a8kv4", BOARD.replace(activation_words=20480), "sdram", 0.93
     ),
     "12x24 W4A8, 2 blocks of base": Case(BASE, "w4a8kv4", LARGE, "sdram", 0.94, depth=2),
     "12x24 W4A8, base": Case(BASE, "w4a8kv4", LARGE, "sdram", 0.94, rtl=False),

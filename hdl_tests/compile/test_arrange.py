@@ -1,5 +1,11 @@
 """`compile.arrange`: where buffers lie, and until when."""
 
+import random
+from collections.abc import Sequence
+from itertools import combinations, pairwise
+
+import pytest
+
 from hdl_tests.harness.cases import CASES
 from hdl_tests.harness.networks import random_qnetwork
 from vitaccel import isa
@@ -7,9 +13,6 @@ from vitaccel.compile import compile_network
 from vitaccel.compile.arrange import _Ring
 from vitaccel.compile.instruction import Buffer, Instruction, View
 from vitaccel.compile.place import place_activations
-from vitaccel.config import AcceleratorConfig
-
-CONFIG = AcceleratorConfig(activation_words=64)
 
 
 def buffer(name: str, words: int) -> Buffer:
@@ -22,8 +25,47 @@ def test_operands_of_a_product_outlive_its_post() -> None:
     gemm = Instruction(isa.Op.GEMM, "product", reads=(View.whole(x),))
     post = Instruction(isa.Op.POST, "product", writes=(View.whole(y),))
     load = Instruction(isa.Op.LOAD, "x", writes=(View.whole(x),))
-    place_activations([load, gemm, post], CONFIG)
+    place_activations([load, gemm, post], [(0, 1), (1, 2), (2, 3)], 64)
     assert not View.whole(x).overlaps(View.whole(y))
+
+
+def used(blocks: Sequence[tuple[int, int, int]]) -> tuple[list[Buffer], list[Instruction]]:
+    """Buffers of (words, first, last), and instructions that read each from first to last."""
+    buffers = [buffer(str(n), words) for n, (words, _, _) in enumerate(blocks)]
+    main = []
+    for now in range(1 + max(last for _, _, last in blocks)):
+        alive = [
+            b for b, (_, first, last) in zip(buffers, blocks, strict=True) if now in (first, last)
+        ]
+        main.append(Instruction(isa.Op.STORE, "", reads=tuple(View.whole(b) for b in alive)))
+    return buffers, main
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_two_buffers_in_use_overlap_and_holes_are_mended(seed: int) -> None:
+    """Memory is cut into blocks at random, which then must find room in a little more."""
+    draw, words, blocks = random.Random(seed), 96, []
+    strips = [(0, words)]
+    for now in range(0, 120, 6):
+        if now % 24 == 0:  # all anew
+            cuts = sorted(draw.sample(range(8, words, 8), 3))
+            strips = list(pairwise([0, *cuts, words]))
+        for start, stop in strips:
+            blocks.append((stop - start, now + draw.randrange(3), now + 5))
+    buffers, main = used(blocks)
+    peak = place_activations(main, [(n, n + 1) for n in range(len(main))], words + 8)
+    assert peak <= words + 8
+    for (a, (_, a0, a1)), (b, (_, b0, b1)) in combinations(zip(buffers, blocks, strict=True), 2):
+        if a0 <= b1 and b0 <= a1:
+            assert not View.whole(a).overlaps(View.whole(b))
+
+
+def test_memory_rests_while_there_is_enough() -> None:
+    """The third buffer could take the place of the first at once."""
+    buffers, main = used([(10, 0, 1), (10, 2, 3), (10, 4, 5)])
+    times = [(1000.0 * n, 1000.0 * n + 900) for n in range(len(main))]
+    assert place_activations(main, times, 30) == 30
+    assert place_activations(main, times, 20) == 10
 
 
 def test_a_ring_aligns_buffers_so_that_each_overlaps_one_former() -> None:
@@ -51,7 +93,7 @@ def test_what_rests_leaves_the_memory_and_comes_back_from_where_it_went() -> Non
         loaded = [s.fields["external"] for s in steps if s.op == isa.Op.LOAD]
         counts.append(len(stored))
         for place in stored[:-1]:  # the last are the logits
-            assert loaded.count(place) == 1
+            assert loaded.count(place) == 1  # its first rows
     assert counts[0] == 1 < counts[1]
 
 

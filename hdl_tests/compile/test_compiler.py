@@ -13,6 +13,7 @@ from vitaccel.compile import arrange, lower, schedule
 from vitaccel.compile.check import check_schedule
 from vitaccel.compile.compiler import finish
 from vitaccel.compile.lower import Strategy
+from vitaccel.hw.axi.axi_memory import MemoryTiming
 
 STRATEGIES = [Strategy(*apart) for apart in itertools.product((False, True), repeat=2)]
 
@@ -45,7 +46,7 @@ def test_schedule_is_free_of_races_and_deadlock(name: str, strategy: Strategy, k
     config, build = CASES[name]
     network = random_qnetwork(**({"log2": False, "seed": 3} | build))
     lowering = lower.lower(network, config, keep, strategy)
-    plan = arrange.arrange(lowering, config)
+    plan = arrange.arrange(lowering, config, MemoryTiming())
     schedule.schedule(plan.main)
     assert check_schedule(plan.main, config.queue_depth) == []
 
@@ -53,7 +54,7 @@ def test_schedule_is_free_of_races_and_deadlock(name: str, strategy: Strategy, k
 def test_schedule_check_finds_a_missing_wait() -> None:
     config, build = CASES["demo"]
     plan = arrange.arrange(
-        lower.lower(random_qnetwork(**build), config, False, STRATEGIES[0]), config
+        lower.lower(random_qnetwork(**build), config, False, STRATEGIES[0]), config, MemoryTiming()
     )
     schedule.schedule(plan.main)
     victim = next(i for i in plan.main if i.wait)
@@ -64,7 +65,7 @@ def test_schedule_check_finds_a_missing_wait() -> None:
 def test_schedule_check_finds_a_missing_signal() -> None:
     config, build = CASES["demo"]
     plan = arrange.arrange(
-        lower.lower(random_qnetwork(**build), config, False, STRATEGIES[0]), config
+        lower.lower(random_qnetwork(**build), config, False, STRATEGIES[0]), config, MemoryTiming()
     )
     schedule.schedule(plan.main)
     victim = next(i for i in plan.main if i.signal)

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vitaccel import isa
+from vitaccel.compile.ideal import ideal_times
 from vitaccel.compile.instruction import Buffer, Instruction, View
 from vitaccel.compile.lower import Lowering, Step
 from vitaccel.compile.place import place_activations
 from vitaccel.compile.spill import LOOKAHEAD, spill
 from vitaccel.config import PRESETS, AcceleratorConfig
 from vitaccel.errors import ConfigError
+from vitaccel.hw.axi.axi_memory import MemoryTiming
 
 __all__ = ["Arrangement", "arrange"]
 
@@ -71,7 +73,9 @@ class _Ring:
         return self.pending.pop(0)
 
 
-def arrange(lowering: Lowering, config: AcceleratorConfig, spilling: bool = True) -> Arrangement:
+def arrange(
+    lowering: Lowering, config: AcceleratorConfig, timing: MemoryTiming, spilling: bool = True
+) -> Arrangement:
     """Decide residency, hoist loads, place every buffer, spill what there is no room for.
 
     Raises
@@ -81,13 +85,13 @@ def arrange(lowering: Lowering, config: AcceleratorConfig, spilling: bool = True
     """
     words, steps = config.activation_words, lowering.steps
     result = _ordered(lowering, steps, config)
-    peaks = [place_activations(result.main, config)]
+    peaks = [_placed(result.main, config, timing)]
     for share in SHARES if spilling else ():
         if peaks[-1] <= words:
             break
         steps = spill(steps, int(words * share))
         result = _ordered(lowering, steps, config)
-        peaks.append(place_activations(result.main, config))
+        peaks.append(_placed(result.main, config, timing))
     if peaks[-1] > words:
         raise ConfigError(
             f"activations need {min(peaks)} words at least, but activation_words is {words}; set "
@@ -98,6 +102,11 @@ def arrange(lowering: Lowering, config: AcceleratorConfig, spilling: bool = True
         result.setup.append(halt)
     result.main.append(halt)
     return result
+
+
+def _placed(main: Sequence[Instruction], config: AcceleratorConfig, timing: MemoryTiming) -> int:
+    """Place activations; return the words needed."""
+    return place_activations(main, ideal_times(main, config, timing), config.activation_words)
 
 
 def _ordered(lowering: Lowering, steps: Sequence[Step], config: AcceleratorConfig) -> Arrangement:

@@ -59,7 +59,7 @@ def compile_network(
     for spilling, ways in ((False, lowered), (True, frugal)):
         for lowering in () if found else ways:
             try:
-                found.append(finish(lowering, spilling))
+                found.append(finish(lowering, timing, spilling))
             except ConfigError as error:
                 refused.append(error)
     if not found:
@@ -71,7 +71,9 @@ def compile_network(
     return min(found, key=cycles)
 
 
-def finish(lowering: Lowering, spilling: bool = True) -> Program:
+def finish(
+    lowering: Lowering, timing: MemoryTiming | None = None, spilling: bool = True
+) -> Program:
     """Make a program of a network as it was lowered.
 
     Raises
@@ -79,7 +81,7 @@ def finish(lowering: Lowering, spilling: bool = True) -> Program:
     ConfigError
         If it does not fit; without ``spilling`` also if it would with it.
     """
-    arrangement = arrange(lowering, lowering.config, spilling)
+    arrangement = arrange(lowering, lowering.config, timing or MemoryTiming(), spilling)
     schedule(arrangement.setup)
     schedule(arrangement.main)
     for routine in (arrangement.setup, arrangement.main):
@@ -183,11 +185,13 @@ def _place_spilled(main: Sequence[Instruction], end: int, config: AcceleratorCon
     """Give what leaves activation memory for a while a place in external memory."""
     for instruction in main:
         if "external" in instruction.places:
-            buffer = instruction.places["external"].buffer
+            part = instruction.places["external"]
+            buffer = part.buffer
             stride = _padded(buffer.words * config.rows, config.axi_bytes)
             if buffer.address < 0:
                 buffer.address, end = end, _align(end + buffer.rows * stride)
-            instruction.fields |= {"external": buffer.address, "external_stride": stride}
+            address = buffer.address + part.row * stride
+            instruction.fields |= {"external": address, "external_stride": stride}
     return end
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from vitaccel.compile.instruction import View
 
-__all__ = ["Stored", "aligned", "cut", "even_blocks"]
+__all__ = ["Stored", "aligned", "cut", "even_blocks", "halves", "joined"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,29 @@ def aligned(*tensors: Sequence[View]) -> Iterator[tuple[View, ...]]:
     ends = sorted({end for pieces in tensors for end in _ends(pieces)})
     for start, stop in zip([0, *ends], ends, strict=False):
         yield tuple(piece for pieces in tensors for piece in cut(pieces, start, stop))
+
+
+def joined(pieces: Sequence[View]) -> list[View]:
+    """The same rows in as few pieces as the buffers allow."""
+    found: list[View] = []
+    for piece in pieces:
+        if found and found[-1].buffer is piece.buffer:
+            found[-1] = replace(found[-1], rows=found[-1].rows + piece.rows)
+        else:
+            found.append(piece)
+    return found
+
+
+def halves(pieces: Sequence[View], blocks: Sequence[tuple[View, ...]]) -> list[int]:
+    """Whether each block (0 or 1) is in the first or second half of ``pieces``, of the same rows.
+
+    No block may begin in one half and end in the other.
+    """
+    found, row, middle = [], 0, sum(piece.rows for piece in pieces[: -(-len(pieces) // 2)])
+    for first, *_ in blocks:
+        found.append(int(row >= middle))
+        row += first.rows
+    return found
 
 
 def _ends(pieces: Sequence[View]) -> Iterator[int]:

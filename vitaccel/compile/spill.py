@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,8 +13,10 @@ from vitaccel.compile.lower.state import Step, detour
 
 __all__ = ["LOOKAHEAD", "most_alive", "spill"]
 
-LOOKAHEAD = 4  # steps before its first use at which a load is issued: two products and their POSTs
-LEAD = 4  # steps before a use at which what was spilled is loaded again, if there is room for it
+LOOKAHEAD = 16  # steps before its first use at which a load is issued at the earliest
+GAP = 4  # steps for which a buffer must rest to leave, and for which there must be room for it
+EARLY = 24  # steps before a use at which what was spilled begins to come back, if there is room
+PIECE = 512  # words of a LOAD that brings it back: weights get their turn in between
 
 
 @dataclass
@@ -41,6 +44,35 @@ class _Insertions:
             yield from self.after.get(n, ())
 
 
+class _Return(NamedTuple):
+    """What left after step ``last`` and is read again in step ``use``."""
+
+    last: int
+    use: int
+    size: int
+    loads: Sequence[Step]
+
+    def insert(
+        self, insertions: _Insertions, alive: np.ndarray, words: int, posts: set[int]
+    ) -> None:
+        """Spread the loads over the steps before its use for which there is room.
+
+        But none comes between a GEMM and its POST: it might wait for the GEMM's end, and the POST
+        behind it.
+        """
+        begin = self.use
+        while (
+            self.use - begin < EARLY
+            and begin > self.last + 1
+            and alive[max(begin - 1 - GAP, 0) : begin].max() + self.size <= words
+        ):
+            begin -= 1
+        alive[begin : self.use] += self.size
+        for n, load in enumerate(self.loads):
+            step = begin + (self.use - begin) * n // len(self.loads)
+            insertions.before.setdefault(step - (step in posts), []).append(load)
+
+
 def spill(steps: Sequence[Step], words: int) -> list[Step]:
     """Insert STOREs and LOADs until no more than ``words`` of activations are alive at once.
 
@@ -51,6 +83,7 @@ def spill(steps: Sequence[Step], words: int) -> list[Step]:
     uses = _uses(steps)
     alive = _alive(uses, len(steps))
     insertions = _Insertions()
+    returns: list[_Return] = []
     hopeless = np.zeros(len(steps), dtype=bool)
     while (over := np.where(hopeless, 0, alive)).max() > words:
         fullest = int(over.argmax())
@@ -61,11 +94,11 @@ def spill(steps: Sequence[Step], words: int) -> list[Step]:
         buffer, at = gap
         last, use = max(u.stop for u in uses[buffer][: at + 1]), uses[buffer][at + 1].start
         alive[last + 1 : use] -= buffer.size
-        back = use
-        while use - back < LEAD and back > last + 1 and alive[back - 1] + buffer.size <= words:
-            back -= 1
-        alive[back:use] += buffer.size
-        _split(uses, buffer, at, back, insertions)
+        loads = _split(uses, buffer, at, use, insertions)
+        returns.append(_Return(last, use, buffer.size, loads))
+    posts = {n for n, step in enumerate(steps) if step.instruction.op == isa.Op.POST}
+    for back in sorted(returns, key=lambda back: back.use):
+        back.insert(insertions, alive, words, posts)
     return list(insertions.into(steps))
 
 
@@ -124,7 +157,7 @@ def _uses(steps: Sequence[Step]) -> dict[Buffer, list[_Use]]:
 
 def _widest_gap(uses: dict[Buffer, list[_Use]], step: int) -> tuple[Buffer, int] | None:
     """Buffer that rests longest around ``step``, and the number of its use before that."""
-    best, widest = None, LEAD
+    best, widest = None, GAP
     for buffer, found in uses.items():
         if not found[0].start <= step <= found[-1].stop:
             continue
@@ -140,23 +173,23 @@ def _widest_gap(uses: dict[Buffer, list[_Use]], step: int) -> tuple[Buffer, int]
 
 def _split(
     uses: dict[Buffer, list[_Use]], buffer: Buffer, at: int, back: int, insertions: _Insertions
-) -> None:
-    """Let ``buffer`` leave after use ``at`` and come back before step ``back``.
+) -> list[Step]:
+    """Let ``buffer`` leave after use ``at``; return the loads that must be done before ``back``.
 
     The part written so far is stored as soon as it is whole, while it may still be read.
     """
     before, after = uses[buffer][: at + 1], uses[buffer][at + 1 :]
     region = _bounding(buffer, before)
     again = Buffer(buffer.name, buffer.space, buffer.rows, buffer.words, beyond=buffer.beyond)
-    store, load = detour(region, replace(region, buffer=again))
+    store, loads = detour(region, replace(region, buffer=again), PIECE)
     written = max(use.stop for use in before if use.writes)
     insertions.after.setdefault(written, []).append(Step(store))
-    insertions.before.setdefault(back, []).append(Step(load, fixed=True))
     for use in after:
         _rename(use.instruction, buffer, again)
     uses[buffer] = [*before, _Use(written, written, store, writes=False)]
     uses[buffer].sort(key=lambda use: use.start)
-    uses[again] = [_Use(back, back, load, writes=True), *after]
+    uses[again] = [*(_Use(back, back, load, writes=True) for load in loads), *after]
+    return [Step(load, fixed=True) for load in loads]
 
 
 def _bounding(buffer: Buffer, uses: Sequence[_Use]) -> View:

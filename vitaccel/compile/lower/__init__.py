@@ -84,6 +84,6 @@ def _store(low: Lowering, layer: QLayer, wave: str | None) -> None:
         slots = {part: by_head[part * len(by_head) // n] for part in range(n)}
         if n == 1:
             slots = {0: max(by_head.values())}
-    elif wave == "rows":
-        slots = {0: 1.0}  # of the second half
+    elif wave is not None:
+        slots = {0: 2.0}  # after both halves
     low.store(layer, slots)

@@ -12,7 +12,7 @@ from vitaccel.compile.instruction import View
 from vitaccel.compile.layout import HeadWords, head_words, plain_layout
 from vitaccel.compile.lower.state import Lowering, Post, Step
 from vitaccel.compile.lower.waves import head_slots
-from vitaccel.compile.pieces import Stored, aligned
+from vitaccel.compile.pieces import Stored, aligned, joined
 from vitaccel.errors import ConfigError
 
 __all__ = ["matmul", "need_log2"]
@@ -86,10 +86,12 @@ def _scores(low: Lowering, layer: QMatMul) -> None:
     columns, slots = _columns(low, layer, log2=False), head_slots(low, layer)
     n_words, span = -(-n_keys // rows), len(columns.groups) * rows
     post = _post(low, layer, n_words, columns)
+    # Small blocks leave small holes where memory is scarce.
+    most = low.config.accumulator_rows * 2 // 3 if low.strategy.heads_apart else None
     low.stored[layer.name] = []
     for head in range(heads):
         (q, streamed), (k, at) = (_part(low, name, head, heads) for name in (layer.a, layer.b))
-        pieces = low.rows(layer.name, n_queries, n_words)
+        pieces = low.rows(layer.name, n_queries, n_words, most)
         low.stored[layer.name].append(Stored(pieces, plain_layout(n_keys, rows)))
         keys = _words(k.whole, at.first, at.words)
         fields = {
@@ -102,7 +104,7 @@ def _scores(low: Lowering, layer: QMatMul) -> None:
             "lanes_before": at.lanes_before,
             "lanes_after": at.lanes_after,
         }
-        for stream, target in aligned(q.pieces, pieces):
+        for stream, target in aligned(joined(q.pieces), pieces):
             part = _words(stream, streamed.first, at.words)
             _emit(low, layer, fields, post, (part, keys, target), slots[head])
 
@@ -128,7 +130,7 @@ def _context(low: Lowering, layer: QMatMul) -> None:
         first = head_words(layer.out.shape[1], layer.heads, head, low.config.rows).first
         masks = {"lanes_before": at.lanes_before, "lanes_after": at.lanes_after}
         masked = replace(post, fields=post.fields | masks)
-        for stream, target in aligned(p.pieces, out):
+        for stream, target in aligned(p.pieces, joined(out)):
             fields = {
                 "k_tiles": stream.words,
                 "n_tiles": -(-at.words // len(columns.groups)),

@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from golden.qnetwork import QLinear, QPatches
+from golden.qnetwork import QLinear, QMatMul, QPatches
 from vitaccel import isa
 from vitaccel.compile import pack
 from vitaccel.compile.instruction import Buffer, View
 from vitaccel.compile.lower.state import Lowering, Post, Step
-from vitaccel.compile.lower.waves import feeds_attention, head_slots, n_parts, wave_of
-from vitaccel.compile.pieces import Stored, aligned
+from vitaccel.compile.lower.waves import ends_mlp, feeds_attention, head_slots, n_parts, wave_of
+from vitaccel.compile.pieces import Stored, aligned, halves
 
 __all__ = ["linear"]
 
@@ -76,14 +76,30 @@ def linear(low: Lowering, layer: QLinear) -> None:
 
 
 def _room(low: Lowering, layer: QLinear, channels: np.ndarray) -> list[Stored]:
-    """One tensor, or parts of K or V that stand for themselves."""
+    """One tensor, or parts of Q, K or V.
+
+    Parts of K and V stand for themselves, those of Q lie side by side; where the next part of Q
+    will be, the present one of K waits for its product with Q.
+    """
     if not feeds_attention(low, layer):
         return [Stored(low.new(layer.name, layer.out, layer.residual), channels)]
-    n_rows, rows = layer.out.shape[0], low.config.rows
-    return [
-        Stored(low.rows(layer.name, n_rows, len(part) // rows), part)
-        for part in np.split(channels, n_parts(low, layer))
-    ]
+    n_rows, parts = layer.out.shape[0], np.split(channels, n_parts(low, layer))
+    words = len(parts[0]) // low.config.rows
+    product = low.users[layer.name][0]
+    assert isinstance(product, QMatMul)
+    if product.b != layer.name:
+        whole = low.standing_rows(layer.name, n_rows, len(parts) * words)
+        places = [_words(whole, n * words, words) for n in range(len(parts))]
+    else:
+        places = [low.rows(layer.name, n_rows, words) for _ in parts]
+        queries = low.stored[product.a] if product.transpose_b and product.a in low.stored else ()
+        if len(queries) == len(parts):
+            places[:-1] = [part.pieces for part in queries[1:]]
+    return [Stored(place, part) for place, part in zip(places, parts, strict=True)]
+
+
+def _words(views: Sequence[View], first: int, words: int) -> tuple[View, ...]:
+    return tuple(replace(view, word=first, words=words) for view in views)
 
 
 def _chunks(
@@ -107,8 +123,8 @@ def _meetings(
 ) -> Iterator[_Meeting]:
     """Chunks of weights and blocks of rows in the order in which they meet.
 
-    Each chunk is loaded once and meets all blocks; but with rows apart, the first half of the
-    blocks meets all chunks before the second. Image patches come no faster than the weights: there
+    Each chunk is loaded once and meets all blocks; but with rows apart, one half of the
+    blocks meets all chunks before the other. Image patches come no faster than the weights: there
     a block is done with while the next is loaded, and every other one takes the chunks backwards,
     beginning with the one that is there.
     """
@@ -118,10 +134,14 @@ def _meetings(
             yield from (
                 _Meeting(chunk, block, None) for chunk in (reversed(chunks) if n % 2 else chunks)
             )
-    elif wave_of(low, layer) == "rows":
-        half = -(-len(blocks[0]) // 2)
-        for n, some in enumerate((blocks[0][:half], blocks[0][half:])):
-            yield from (_Meeting(chunk, block, n) for chunk in chunks for block in some)
+    elif (wave := wave_of(low, layer)) in ("rows", "sums"):
+        made = low.stored[layer.name][0].pieces
+        whole = low.stored[layer.x][0].pieces if ends_mlp(low, layer) else made
+        half = halves(whole, blocks[0])
+        for slot in (0, 1):
+            of_slot = slot if wave == "rows" else 1 - slot
+            some = [block for block, n in zip(blocks[0], half, strict=True) if n == of_slot]
+            yield from (_Meeting(chunk, block, slot) for chunk in chunks for block in some)
     else:
         for chunk in chunks:
             yield from (_Meeting(chunk, block, chunk.slot) for block in blocks[chunk.part])

@@ -9,8 +9,8 @@ from vitaccel.compile import pack
 from vitaccel.compile.instruction import Instruction, View
 from vitaccel.compile.lower.attention import need_log2
 from vitaccel.compile.lower.state import Lowering, Step
-from vitaccel.compile.lower.waves import head_slots
-from vitaccel.compile.pieces import Stored, aligned
+from vitaccel.compile.lower.waves import head_slots, wave_of
+from vitaccel.compile.pieces import Stored, aligned, halves
 from vitaccel.errors import ConfigError
 
 __all__ = ["layernorm", "softmax"]
@@ -63,9 +63,10 @@ def layernorm(low: Lowering, layer: QLayerNorm) -> None:
     gain, offset, shift = (np.where(channels >= 0, value[channels], 0) for value in values)
     planes = pack.pack_norm(gain, offset, shift, low.config)
     param = low.parameter(isa.Space.VECTOR_PARAM, layer.name, planes)
-    out = low.new(layer.name, layer.out)
+    out, apart = low.new(layer.name, layer.out), wave_of(low, layer) == "sums"
     low.stored[layer.name] = [Stored(out, channels)]
-    for src, dst in aligned(x.pieces, out):
+    blocks = list(aligned(x.pieces, out))
+    for (src, dst), half in zip(blocks, halves(x.pieces, blocks), strict=True):
         instruction = _vector(low, isa.Op.NORM, layer, src, dst)
         instruction.fields |= layernorm_constants(length)._asdict() | {
             "post_shift": layer.post_shift,
@@ -74,4 +75,4 @@ def layernorm(low: Lowering, layer: QLayerNorm) -> None:
         }
         instruction.places["param"] = View.whole(param)
         instruction.reads += (View.whole(param),)
-        low.emit(Step(instruction, (param,)))
+        low.emit(Step(instruction, (param,)), 1.5 - half if apart else None)

@@ -1,7 +1,7 @@
 """What lowering knows while it walks the network, and how it emits instructions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +31,7 @@ __all__ = ["Lowering", "Packs", "Post", "Step", "Strategy", "detour", "transfer"
 class Strategy(NamedTuple):
     """What is traded for activation memory, see docs/decisions/0007."""
 
-    heads_apart: bool = False  # make Q, K and V of a head just before its attention
+    heads_apart: bool = False  # make Q, K and V of some heads just before their attention
     rows_apart: bool = False  # take half of the rows through the whole MLP before the others
 
 
@@ -150,24 +150,29 @@ class Lowering:
             return cut(self.stored[whole][0].pieces, row, row + out.shape[0])
         if former is not None and self._over(former, name):
             pieces = self.stored[former][0].pieces
-            if all(piece.words == piece.buffer.words == words for piece in pieces):
-                return pieces
+            if all(piece.buffer.words == words for piece in pieces):
+                return tuple(replace(piece, word=0, words=words) for piece in pieces)
         return self.rows(name, out.shape[0], words)
 
     def _over(self, former: str, name: str) -> bool:
         """Whether ``former`` is whole and has no readers once ``name`` is made."""
         done = self._rank[self.users[former][-1].name] <= self._rank[name]
-        return done and len(self.stored[former]) == 1 and former not in self.standing
+        return done and former not in self.standing
 
-    def rows(self, name: str, n_rows: int, words: int) -> tuple[View, ...]:
-        """Blocks of rows that the accumulators hold, each in a buffer of its own.
+    def rows(self, name: str, n_rows: int, words: int, most: int | None = None) -> tuple[View, ...]:
+        """Blocks of at most ``most`` rows, or what the accumulators hold, in buffers of their own.
 
         What reads a block can begin before the next one is there: LayerNorm and softmax then run
         beside the products that follow them.
         """
+        if name in self.standing:
+            return self.standing_rows(name, n_rows, words)
+        blocks = even_blocks(n_rows, most or self.config.accumulator_rows)
+        return tuple(View.whole(self.buffer(name, rows, words)) for rows in blocks)
+
+    def standing_rows(self, name: str, n_rows: int, words: int) -> tuple[View, ...]:
+        """Blocks of rows of one buffer, of which whole tiles may be read."""
         blocks = even_blocks(n_rows, self.config.accumulator_rows)
-        if name not in self.standing:
-            return tuple(View.whole(self.buffer(name, rows, words)) for rows in blocks)
         tile = self.config.rows * self.config.uniform_groups
         buffer = self.buffer(name, n_rows, words)
         buffer.beyond = (-n_rows % tile + 1) * words  # whole tiles are read
@@ -246,12 +251,20 @@ def transfer(op: isa.Op, name: str, view: View) -> Instruction:
     return made
 
 
-def detour(source: View, target: View) -> tuple[Instruction, Instruction]:
-    """STORE of ``source`` and LOAD of the same into ``target``, by way of external memory."""
+def detour(source: View, target: View, most: int) -> tuple[Instruction, list[Instruction]]:
+    """STORE of ``source`` and LOADs of the same into ``target``, by way of external memory.
+
+    Each LOAD brings about ``most`` words, so that others can come in between.
+    """
     name = source.buffer.name
     outside = View.whole(Buffer(name, None, source.rows, source.words))
-    store, load = transfer(isa.Op.STORE, name, source), transfer(isa.Op.LOAD, name, target)
-    for instruction in (store, load):
-        instruction.places["external"] = outside
-    store.writes, load.reads = (outside,), (outside,)
-    return store, load
+    store = transfer(isa.Op.STORE, name, source)
+    store.places["external"], store.writes = outside, (outside,)
+    loads, row = [], 0
+    for rows in even_blocks(source.rows, max(1, most // source.words)):
+        load = transfer(isa.Op.LOAD, name, replace(target, row=target.row + row, rows=rows))
+        part = replace(outside, row=row, rows=rows)
+        load.places["external"], load.reads = part, (part,)
+        loads.append(load)
+        row += rows
+    return store, loads

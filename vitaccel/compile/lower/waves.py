@@ -3,10 +3,10 @@
 import math
 from collections.abc import Mapping
 
-from golden.qnetwork import QLayer, QLinear, QMatMul, QPatches, QSoftmax
+from golden.qnetwork import QLayer, QLayerNorm, QLinear, QMatMul, QPatches, QSoftmax
 from vitaccel.compile.lower.state import Lowering
 
-__all__ = ["feeds_attention", "head_slots", "n_parts", "wave_of"]
+__all__ = ["backwards", "ends_mlp", "feeds_attention", "head_slots", "n_parts", "wave_of"]
 
 QKV, SCORES, SOFTMAX, CONTEXT = -0.6, 0.0, 0.5, 1.75  # slots relative to the head's number
 
@@ -15,11 +15,14 @@ def wave_of(low: Lowering, layer: QLayer) -> str | None:
     """Name of the wave that ``layer`` belongs to, None if it stands alone."""
     if isinstance(layer, QMatMul | QSoftmax) or feeds_attention(low, layer):
         return "attention"
-    return "rows" if low.strategy.rows_apart and _of_mlp(low, layer) else None
+    if low.strategy.rows_apart and _of_mlp(low, layer):
+        return "rows"
+    summed = low.layers[layer.x] if isinstance(layer, QLayerNorm) else layer
+    return "sums" if backwards(low, summed) else None
 
 
 def n_parts(low: Lowering, layer: QLayer) -> int:
-    """Parts of K and V that are made one after the other.
+    """Parts of Q, K and V that are made one after the other.
 
     A part is the fewest heads whose channels fill whole tiles.
     """
@@ -35,12 +38,15 @@ def n_parts(low: Lowering, layer: QLayer) -> int:
 
 
 def feeds_attention(low: Lowering, layer: QLayer) -> bool:
-    """Whether a Linear makes K or V, and is to make them part by part."""
+    """Whether a Linear makes Q, K or V, and is to make them part by part."""
     users = low.users[layer.name]
     return (
         isinstance(layer, QLinear)
         and bool(users)
-        and all(isinstance(user, QMatMul) and user.b == layer.name for user in users)
+        and all(
+            isinstance(user, QMatMul) and (user.b == layer.name or user.transpose_b)
+            for user in users
+        )
         and n_parts(low, layer) > 1
     )
 
@@ -58,7 +64,26 @@ def _of_mlp(low: Lowering, layer: QLayer) -> bool:
         return False
     users = low.users[layer.name]
     feeds = len(users) == 1 and isinstance(users[0], QLinear) and users[0].x == layer.name
-    return feeds or (isinstance(low.layers[layer.x], QLinear) and len(low.users[layer.x]) == 1)
+    return feeds or ends_mlp(low, layer)
+
+
+def ends_mlp(low: Lowering, layer: QLinear) -> bool:
+    """Whether a Linear is the only one to read another one's result."""
+    return isinstance(low.layers[layer.x], QLinear) and len(low.users[layer.x]) == 1
+
+
+def backwards(low: Lowering, layer: QLayer) -> bool:
+    """Whether a Linear makes the second half of its rows first.
+
+    The MLP that takes its sums in two halves begins with the first one. What is then known of the
+    second one can leave the chip while the first one is made.
+    """
+    return (
+        low.strategy.rows_apart
+        and isinstance(layer, QLinear)
+        and layer.residual is not None
+        and not _of_mlp(low, layer)
+    )
 
 
 def head_slots(low: Lowering, layer: QLayer) -> Mapping[int, float]:
