@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from vitaccel import isa
+from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.ports import command_layout
 from vitaccel.hw.streams.queue import Queue
 from vitaccel.hw.streams.skid import Skid
@@ -14,19 +15,32 @@ from vitaccel.hw.vector.moments import moments_layout
 from vitaccel.hw.vector.normalize import Normalize
 from vitaccel.hw.vector.reciprocal import Reciprocal
 from vitaccel.hw.vector.standardize import S_LEAST, statistics_layout
-from vitaccel.hw.vector.variance import V_BITS, Variance
+from vitaccel.hw.vector.variance import V_BITS, Variance, variance_latency
 
-__all__ = ["RowScale"]
+__all__ = ["RowScale", "row_scale_latency"]
 
 N_STAGES = 2  # of the root and of the reciprocal: as slow as the products of the variance
 MOST = V_BITS // 2 - 1  # pairs of bits that V >= 1 may be moved
 N_ROWS = 16
 
 
+def row_scale_latency(config: AcceleratorConfig) -> int:
+    """Cycles from a row's sums to its statistics."""
+    return (
+        variance_latency(config) + bits_for(MOST) + Skid.LATENCY
+        + Isqrt.LATENCY + Reciprocal.LATENCY + Queue.LATENCY
+    )  # fmt: skip
+
+
 class RowScale(wiring.Component):
     """Computes mu, ``inverse = min(65535, floor(2**31 / isqrt(Vn)))`` and s - 4 of a row.
 
     With V = Vn·4**t as in docs/architecture.md, VECTOR; V = 0 gives an inverse of 0.
+
+    Parameters
+    ----------
+    config
+        ``products``.
 
     Members
     -------
@@ -40,7 +54,7 @@ class RowScale(wiring.Component):
 
     Timing
     ------
-    Latency `LATENCY` cycles; one row every `INTERVAL` cycles. No combinational paths.
+    Latency `row_scale_latency` cycles; one row every `INTERVAL` cycles. No combinational paths.
 
     Numerics
     --------
@@ -52,12 +66,9 @@ class RowScale(wiring.Component):
     o: stream.Interface
 
     INTERVAL = Variance.INTERVAL
-    LATENCY = (
-        Variance.LATENCY + bits_for(MOST) + Skid.LATENCY
-        + Isqrt.LATENCY + Reciprocal.LATENCY + Queue.LATENCY
-    )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
         super().__init__({
             "fields": In(command_layout(isa.Op.NORM)),
             "i": In(stream.Signature(moments_layout())),
@@ -67,7 +78,7 @@ class RowScale(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         tag = data.StructLayout({"mu": signed(16), "shift": 4, "zero": 1})
-        m.submodules.variance = variance = Variance()
+        m.submodules.variance = variance = Variance(self.config)
         m.submodules.normalize = normalize = Normalize(V_BITS, 2, 32, MOST, signed(16))
         m.submodules.skid = skid = Skid(radicand_layout(tag))  # shortens the path of ``ready``
         m.submodules.isqrt = isqrt = Isqrt(tag, N_STAGES)
