@@ -21,6 +21,10 @@ MEASURED: Mapping[str, AcceleratorConfig] = {
     "packed-12x24": PRESETS["deit-12x12"].replace(
         columns=24, weight_bits=4, activation_words=16384, post_words=256
     ),
+    "ulx3s-85f": PRESETS["ulx3s-85f"],
+    "demo in LUTs": PRESETS["demo"].replace(products="luts"),
+    "tiny mixed": TINY.replace(products="mixed"),
+    "tiny in parts": TINY.replace(products="luts", post_cycles=2, vector_cycles=2),
     "4x16": TINY.replace(columns=16),
     "4x16 half pot": TINY.replace(columns=16, pot_columns=8),
     "4x16 packed": TINY.replace(columns=16, weight_bits=4),

@@ -39,6 +39,12 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
         {"activation_words": 1002},
         "activation_words must be a multiple of activation_banks (4), not 1002",
     ),
+    (
+        {"rows": 12, "columns": 12, "post_cycles": 5},
+        "post_cycles must divide rows (12) and leave two lanes or more, not 5",
+    ),
+    ({"vector_cycles": 8}, "vector_cycles must divide rows (8) and leave two lanes or more, not 8"),
+    ({"products": "dsp"}, "products: input should be 'blocks', 'mixed' or 'luts', not 'dsp'"),
     ({"activation_banks": 3}, "activation_banks must be a power of two, not 3"),
     ({"weight_words": 65}, "weight_words must be a power of two, not 65"),
     (

@@ -124,5 +124,6 @@ def test_every_product(a: Shape, b: Shape) -> None:
         range(-(1 << s.width - 1), 1 << s.width - 1) if s.signed else range(1 << s.width)
         for s in (a, b)
     ]
-    check(LutMultiplier(a, b), LutMultiplier.LATENCY, [(x, y) for x in values[0] for y in values[1]])
+    pairs = [(x, y) for x in values[0] for y in values[1]]
+    check(LutMultiplier(a, b), LutMultiplier.LATENCY, pairs)
     assert product_shape(a, b) == signed(7)

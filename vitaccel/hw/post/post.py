@@ -72,8 +72,8 @@ class Post(wiring.Component):
 
     Timing
     ------
-    One word every ``post_cycles`` cycles, with or without residual; three cycles more per n-tile, in
-    which the bank is given back. A tile begins no earlier than its parameters are there, see
+    One word every ``post_cycles`` cycles, with or without residual; three cycles more per n-tile,
+    in which the bank is given back. A tile begins no earlier than its parameters are there, see
     `TileParams`: they are fetched while the former tile is drained, in less time if it has ten rows
     or more. The first word is offered ``self.latency`` cycles after its row could be read.
     """

@@ -11,7 +11,15 @@ from vitaccel.hw.primitives.multiplier import Multiplier
 from vitaccel.hw.primitives.pipe import delayed
 from vitaccel.hw.primitives.product import narrow_multiplier, wide_multiplier
 
-__all__ = ["COARSE", "SHIFT_BITS", "RequantLane", "Shifter", "lane_layout", "limits_layout", "scalers"]
+__all__ = [
+    "COARSE",
+    "SHIFT_BITS",
+    "RequantLane",
+    "Shifter",
+    "lane_layout",
+    "limits_layout",
+    "scalers",
+]
 
 NARROW_BITS = 18  # accumulator after pre_shift
 SUM_BITS = 35  # |t * mul + residual * residual_mul| < 2**34
@@ -108,8 +116,8 @@ class RequantLane(wiring.Component):
 
     Timing
     ------
-    Latency ``requant_latency(config)`` cycles. Stages are numbered for products of two cycles; slower
-    ones come in between.
+    Latency ``requant_latency(config)`` cycles. Stages are numbered for products of two cycles;
+    those of slower ones come in between.
     """
 
     i: data.View

@@ -131,9 +131,7 @@ class TileParams(wiring.Component):
         ]
         return m
 
-    def _control(
-        self, m: Module, word: Signal, plane: Signal, place: data.View, copying: Signal
-    ) -> None:
+    def _control(self, m: Module, word: Signal, plane: Signal, place: Any, copying: Signal) -> None:
         """Take a tile, go through its words and their planes, part by part, offer it."""
         last_part, end = Signal(), Signal()
         m.d.comb += [

@@ -20,7 +20,7 @@ ADD, SUBTRACT = 0x7888, 0x8777
 
 @dataclass(frozen=True)
 class _Rows:
-    """Sum of neighbouring rows of partial products: ``n_rows`` bits of one operand times the other."""
+    """Sum of neighbouring partial products: one operand times ``n_rows`` bits of the other."""
 
     value: Value
     n_rows: int
@@ -71,7 +71,8 @@ class LutMultiplier(wiring.Component):
         m = Module()
         wide, narrow = (self.a, self.b) if len(self.a) >= len(self.b) else (self.b, self.a)
         add = _chain if on_ecp5(platform) else _sum
-        level = [_register(m, rows, f"level_0_{n}") for n, rows in enumerate(_pairs(m, wide, narrow, add))]
+        pairs = _pairs(m, wide, narrow, add)
+        level = [_register(m, rows, f"level_0_{k}") for k, rows in enumerate(pairs)]
         for n in range(1, self.LATENCY):
             joined = [_add(*pair) for pair in zip(level[::2], level[1::2], strict=False)]
             odd = level[len(level) - len(level) % 2 :]

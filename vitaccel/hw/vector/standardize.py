@@ -138,7 +138,7 @@ class Standardize(wiring.Component):
         return standard.o
 
     def _affine(self, m: Module, r: int, u: Signal, post_shift: Signal) -> Signal:
-        """Return y of lane r, `standardize_latency` - 1 cycles after its element, not yet clamped."""
+        """Return y of lane r, `standardize_latency` - 1 cycles after its element, unclamped."""
         multiplier = wide_multiplier(self.config)
         m.submodules[f"gain_{r}"] = product = multiplier(signed(U_BITS), signed(16))
         affine = RoundShift(SUM_BITS, 5, Y_BITS)
