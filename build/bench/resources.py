@@ -45,8 +45,8 @@ KNOWN = {
     "bit of a streamed lane": (0, 1),
     "bit of a partial sum": (1, 1),
     "register of the transposer": (8, 8),
-    "accumulator in LUTs": (174, 160),
-    "accumulator in blocks": (201, 171),
+    "accumulator in LUTs": (174, 192),
+    "accumulator in blocks": (201, 203),
 }
 COLUMNS = (
     "configuration", "unit", "COMB", "COMB, model", "error", "FF", "FF, model", "error of FF",
