@@ -76,6 +76,15 @@ class AcceleratorConfig(Config):
         Literal["multiplier", "shift"],
         Field(description="scale accumulators by multiplier and shift, or by a shift alone"),
     ] = "multiplier"
+    post_cycles: Annotated[int, _int(1, 16, "cycles of POST for a word: rows / this lanes")] = 1
+    vector_cycles: Annotated[int, _int(1, 16, "cycles of VECTOR for a word, alike")] = 1
+    products: Annotated[
+        Literal["blocks", "mixed", "luts"],
+        Field(
+            description="POST and VECTOR multiply in multiplier blocks, in LUTs where a factor has "
+            "13 bits or less, or always in LUTs"
+        ),
+    ] = "blocks"
     accumulator_rows: Annotated[int, _int(16, 1024, "rows one GEMM can stream, a power of two")] = (
         256
     )
@@ -112,6 +121,13 @@ class AcceleratorConfig(Config):
             value = getattr(self, name)
             if value & (value - 1):
                 raise ValueError(f"{name} must be a power of two, not {value}")
+        for name in ("post_cycles", "vector_cycles"):
+            value = getattr(self, name)
+            if self.rows % value or self.rows < 2 * value:
+                raise ValueError(
+                    f"{name} must divide rows ({self.rows}) and leave two lanes or more, "
+                    f"not {value}"
+                )
         if self.activation_words % self.activation_banks:
             raise ValueError(
                 f"activation_words must be a multiple of activation_banks "
@@ -128,6 +144,16 @@ class AcceleratorConfig(Config):
     def pot_groups(self) -> int:
         """Groups of power-of-two columns, after the uniform ones."""
         return self.pot_columns // self.rows
+
+    @property
+    def post_lanes(self) -> int:
+        """Lanes that POST works on at once."""
+        return self.rows // self.post_cycles
+
+    @property
+    def vector_lanes(self) -> int:
+        """Lanes that VECTOR works on at once."""
+        return self.rows // self.vector_cycles
 
     @property
     def uniform_groups(self) -> int:
@@ -216,6 +242,9 @@ PRESETS = {
         rows=12,
         columns=24,
         weight_bits=4,
+        post_cycles=3,
+        vector_cycles=3,
+        products="mixed",
         accumulator_rows=128,
         accumulator_bits=24,
         activation_words=16384,

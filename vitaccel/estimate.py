@@ -156,8 +156,9 @@ class _Model:
             case isa.Op.NORM | isa.Op.SOFTMAX:
                 fields = instruction.fields
                 least = 8 if instruction.op == isa.Op.NORM else 4  # of a row, see `VECTOR`
-                words = fields["n_rows"] * max(fields["n_words"], least)
-                self.end[n] = self.start[n] + words + 2 * fields["n_words"] + DRAIN[instruction.op]
+                row = self.config.vector_cycles * fields["n_words"]
+                words = fields["n_rows"] * max(row, least)
+                self.end[n] = self.start[n] + words + 2 * row + DRAIN[instruction.op]
                 self.free[unit] = self.end[n]
             case isa.Op.POST:
                 self._drain(n)
@@ -190,7 +191,7 @@ class _Model:
         streamed, drained = max(self.start[gemm] + words, self.launched), self.start[n]
         for _ in range(fields["n_tiles"]):
             streamed = max(streamed, self.banks[0]) + fields["k_tiles"] * tile
-            drain = fields["n_rows"] * min(per_row, n_words)
+            drain = self.config.post_cycles * fields["n_rows"] * min(per_row, n_words)
             drained = max(drained, streamed + self.latency) + drain + BANK
             n_words -= per_row
             self.banks = [self.banks[1], drained]

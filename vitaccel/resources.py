@@ -72,11 +72,9 @@ def fixed(
     """Multipliers, memory blocks and LUTs of memories, exact; and how each memory is built."""
     counted = census(UNITS[name](config))
     built = {storage: (words(storage), number) for storage, number in counted.storage.items()}
-    # A stride times `rows` takes a multiplier unless that is a shift.
-    strides = int(name in ("mxu", "vector") and config.rows & (config.rows - 1) != 0)
     exact = Resources(
         comb=sum(6 * memory.luts * number for memory, number in built.values()),
-        dsp=counted.cells.get("MULT18X18D", 0) + strides,
+        dsp=counted.cells.get("MULT18X18D", 0),
         ram=sum(memory.blocks * number for memory, number in built.values()),
     )
     return exact, built
@@ -95,19 +93,9 @@ def terms(
         case "mxu":
             return _mxu_terms(config, built)
         case "post":
-            return {
-                "unit": 1,
-                "lane": lanes,
-                "lane of packed columns": lanes * config.packed,
-                "lane that shifts only": lanes * (config.requant == "shift"),
-                "bit that selects a group": lanes * (config.groups - 1) * config.accumulator_bits,
-            }
+            return _post_terms(config)
         case "vector":
-            return {
-                "unit": 1,
-                "lane": lanes,
-                "lane with log2 attention": lanes * config.log2_attention,
-            }
+            return _vector_terms(config)
         case "scratchpad":
             bank = config.activation_words // config.activation_banks
             return {
@@ -126,6 +114,39 @@ def terms(
                 "byte of the bus": config.axi_bytes,
                 "granule of a gearbox": granules * (granules > 1),
             }
+
+
+def _post_terms(config: AcceleratorConfig) -> Terms:
+    lanes = config.post_lanes
+    chosen = config.columns - lanes  # columns of which a lane takes another one
+    return {
+        "unit": 1,
+        "lane": lanes,
+        "lane of packed columns": lanes * config.packed,
+        "lane that shifts only": lanes * (config.requant == "shift"),
+        "lane of other parts": config.rows - lanes,
+        "bit that selects a column": chosen * config.accumulator_bits,
+        **_product_terms(config, lanes * (config.requant != "shift")),
+    }
+
+
+def _vector_terms(config: AcceleratorConfig) -> Terms:
+    lanes = config.vector_lanes
+    return {
+        "unit": 1,
+        "lane": lanes,
+        "lane with log2 attention": lanes * config.log2_attention,
+        "lane of other parts": config.rows - lanes,
+        "unit with narrow products in LUTs": config.products != "blocks",
+        **_product_terms(config, lanes),
+    }
+
+
+def _product_terms(config: AcceleratorConfig, lanes: int) -> Terms:
+    return {
+        "lane with narrow products in LUTs": lanes * (config.products != "blocks"),
+        "lane with wide products in LUTs": lanes * (config.products == "luts"),
+    }
 
 
 def _mxu_terms(config: AcceleratorConfig, built: Mapping[Storage, tuple[Words, int]]) -> Terms:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from record import OUT, record
+from record import DOCS, OUT, record
 
 from vitaccel.config import PRESETS, AcceleratorConfig
+from vitaccel.ecp5 import Resources
 from vitaccel.flow.synth import cells, comb_of
 from vitaccel.resources import COEFFICIENTS, UNITS, fixed, resources, terms
 
@@ -21,6 +22,10 @@ MEASURED: Mapping[str, AcceleratorConfig] = {
     "packed-12x24": PRESETS["deit-12x12"].replace(
         columns=24, weight_bits=4, activation_words=16384, post_words=256
     ),
+    "ulx3s-85f": PRESETS["ulx3s-85f"],
+    "demo in LUTs": PRESETS["demo"].replace(products="luts"),
+    "tiny mixed": TINY.replace(products="mixed"),
+    "tiny in parts": TINY.replace(products="luts", post_cycles=2, vector_cycles=2),
     "4x16": TINY.replace(columns=16),
     "4x16 half pot": TINY.replace(columns=16, pot_columns=8),
     "4x16 packed": TINY.replace(columns=16, weight_bits=4),
@@ -31,14 +36,17 @@ HELD_OUT: Mapping[str, AcceleratorConfig] = {
     "6x12": TINY.replace(rows=6, columns=12),
     "6x12 half pot, log2": TINY.replace(rows=6, columns=12, pot_columns=6, log2_attention=True),
 }
+EVERYTHING = {**MEASURED, **HELD_OUT}
+KINDS = ("COMB", "FF", "DSP", "RAM")
+CELLS = ("TRELLIS_FF", "MULT18X18D", "DP16KD")
 # A bit of an adder and its register, of a lane's register, a byte with a load multiplexer; an
 # accumulator by itself. Arrays of these sizes do not tell them from each other.
 KNOWN = {
     "bit of a streamed lane": (0, 1),
     "bit of a partial sum": (1, 1),
     "register of the transposer": (8, 8),
-    "accumulator in LUTs": (174, 160),
-    "accumulator in blocks": (201, 171),
+    "accumulator in LUTs": (174, 192),
+    "accumulator in blocks": (201, 203),
 }
 COLUMNS = (
     "configuration", "unit", "COMB", "COMB, model", "error", "FF", "FF, model", "error of FF",
@@ -52,26 +60,36 @@ HOW = (
 )
 
 
-def measure(names: Mapping[str, AcceleratorConfig]) -> dict[tuple[str, str], dict[str, int]]:
-    """Cells of every unit of every configuration."""
-    found = {}
-    for name, config in names.items():
-        for unit, make in UNITS.items():
-            found[name, unit] = cells(make(config), unit, OUT / "cells")
-            print(f"{name} {unit}: {comb_of(found[name, unit])} COMB", flush=True)
-    return found
+Found = dict[tuple[str, str], Resources]
 
 
-def fit(
-    unit: str, found: Mapping[tuple[str, str], Mapping[str, int]]
-) -> dict[str, tuple[float, float]]:
+def stored() -> Found:
+    """What earlier runs measured, by configuration and unit."""
+    path = DOCS / "resources.json"
+    rows = json.loads(path.read_text()) if path.exists() else []
+    return {
+        (row["configuration"], row["unit"]): Resources(*(row[kind] for kind in KINDS))
+        for row in rows
+        if row["configuration"] in EVERYTHING and row["unit"] in UNITS
+    }
+
+
+def measure(name: str, unit: str) -> Resources:
+    """Synthesise one unit of one configuration."""
+    counts = cells(UNITS[unit](EVERYTHING[name]), unit, OUT / "cells")
+    comb = comb_of(counts)
+    print(f"{name} {unit}: {comb} COMB", flush=True)
+    return Resources(comb, *(counts.get(cell, 0) for cell in CELLS))
+
+
+def fit(unit: str, found: Found) -> dict[str, tuple[float, float]]:
     """Coefficients of one unit that make relative errors least."""
     rows, wanted = [], []
     for name, config in MEASURED.items():
-        exact, built = fixed(unit, config)
-        counts = found[name, unit]
-        rows.append(terms(unit, config, built))
-        wanted.append((comb_of(counts) - exact.comb, counts.get("TRELLIS_FF", 0)))
+        if (name, unit) in found:
+            exact, built = fixed(unit, config)
+            rows.append(terms(unit, config, built))
+            wanted.append((found[name, unit].comb - exact.comb, found[name, unit].ff))
     free = [term for term in rows[0] if term not in KNOWN]
     amounts = np.array([[row[term] for term in free] for row in rows], dtype=float)
     solved = []
@@ -88,46 +106,38 @@ def fit(
     return {term: KNOWN.get(term) or fitted[term] for term in rows[0]}
 
 
-def compare(name: str, config: AcceleratorConfig, found: Mapping[Any, Any]) -> list[dict[str, Any]]:
-    """Rows of the table for one configuration: every unit and their sum."""
-    rows, total = [], np.zeros(8, dtype=int)
-    for unit, guess in resources(config).items():
-        counts = found[name, unit]
-        real = (comb_of(counts), *(counts.get(cell, 0) for cell in CELLS))
-        pairs = [
-            n
-            for pair in zip(real, (guess.comb, guess.ff, guess.dsp, guess.ram), strict=True)
-            for n in pair
-        ]
-        total += np.array(pairs)
-        rows.append(_row(name, unit, pairs))
-    return [*rows, _row(name, "all", [int(n) for n in total])]
+def compare(name: str, found: Found) -> list[dict[str, Any]]:
+    """Rows of the table for one configuration: units, and their sum if all are measured."""
+    guesses = resources(EVERYTHING[name])
+    units = [unit for unit in UNITS if (name, unit) in found]
+    rows = [_row(name, unit, found[name, unit], guesses[unit]) for unit in units]
+    if len(units) == len(UNITS):
+        real = sum((found[name, unit] for unit in units), Resources())
+        rows.append(_row(name, "all", real, sum(guesses.values(), Resources())))
+    return rows
 
 
-CELLS = ("TRELLIS_FF", "MULT18X18D", "DP16KD")
-
-
-def _row(name: str, unit: str, n: list[int]) -> dict[str, Any]:
-    errors = [f"{n[at + 1] / n[at] - 1:+.1%}" if n[at] else "" for at in (0, 2)]
-    return dict(
-        zip(COLUMNS, (name, unit, *n[:2], errors[0], *n[2:4], errors[1], *n[4:]), strict=True)
-    )
+def _row(name: str, unit: str, real: Resources, guess: Resources) -> dict[str, Any]:
+    errors = [f"{g / r - 1:+.1%}" if r else "" for r, g in
+              ((real.comb, guess.comb), (real.ff, guess.ff))]  # fmt: skip
+    values = (name, unit, real.comb, guess.comb, errors[0], real.ff, guess.ff, errors[1],
+              real.dsp, guess.dsp, real.ram, guess.ram)  # fmt: skip
+    return dict(zip(COLUMNS, values, strict=True))
 
 
 def main() -> None:
-    """Synthesise, measure coefficients, record."""
+    """Synthesise, measure coefficients, record; what is not asked for stays as it is stored."""
     parser = argparse.ArgumentParser(description=__doc__)
-    names = [*MEASURED, *HELD_OUT]
-    parser.add_argument("only", nargs="*", choices=[[], *names], default=[], help="keep the model")
-    only = parser.parse_args().only
-    everything = {
-        name: config for name, config in {**MEASURED, **HELD_OUT}.items() if name in (only or names)
-    }
-    found = measure(everything)
-    if not only:
-        known = {unit: fit(unit, found) for unit in UNITS}
-        COEFFICIENTS.write_text(json.dumps(known, indent=1) + "\n")
-    rows = [row for name, config in everything.items() for row in compare(name, config, found)]
+    parser.add_argument("names", nargs="*", choices=[[], *EVERYTHING], default=[])
+    parser.add_argument("--units", nargs="+", choices=list(UNITS), default=list(UNITS))
+    asked = parser.parse_args()
+    found = stored()
+    for name in asked.names or EVERYTHING:
+        for unit in asked.units:
+            found[name, unit] = measure(name, unit)
+    known = {unit: fit(unit, found) for unit in UNITS}
+    COEFFICIENTS.write_text(json.dumps(known, indent=1) + "\n")
+    rows = [row for name in EVERYTHING for row in compare(name, found)]
     held = ", ".join(HELD_OUT)
     record("resources", "Model of resources", HOW.format(held=held), COLUMNS, rows)
 

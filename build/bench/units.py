@@ -11,6 +11,7 @@ from vitaccel.hw.memory.scratchpad import Scratchpad
 from vitaccel.hw.memory.weight_buffer import WeightBuffer
 from vitaccel.hw.mxu.mxu import Mxu
 from vitaccel.hw.post.post import Post
+from vitaccel.hw.post.requant_lane import RequantLane
 from vitaccel.hw.shell.load import Load
 from vitaccel.hw.shell.shell import Shell
 from vitaccel.hw.shell.store import Store
@@ -22,8 +23,9 @@ UNITS = {
     "mxu": Mxu,
     "post": Post,
     "vector": Vector,
-    "layernorm": LayerNorm,  # inside vector
-    "softmax": Softmax,  # inside vector
+    "requant_lane": RequantLane,  # inside post
+    "layernorm": LayerNorm,  # inside vector, which has the multipliers that it shares
+    "softmax": Softmax,  # likewise
     "load": Load,
     "store": Store,
     "shell": Shell,  # sequencer, LOAD, STORE, AXI, registers

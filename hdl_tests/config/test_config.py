@@ -39,6 +39,12 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
         {"activation_words": 1002},
         "activation_words must be a multiple of activation_banks (4), not 1002",
     ),
+    (
+        {"rows": 12, "columns": 12, "post_cycles": 5},
+        "post_cycles must divide rows (12) and leave two lanes or more, not 5",
+    ),
+    ({"vector_cycles": 8}, "vector_cycles must divide rows (8) and leave two lanes or more, not 8"),
+    ({"products": "dsp"}, "products: input should be 'blocks', 'mixed' or 'luts', not 'dsp'"),
     ({"activation_banks": 3}, "activation_banks must be a power of two, not 3"),
     ({"weight_words": 65}, "weight_words must be a power of two, not 65"),
     (
@@ -65,6 +71,7 @@ def bounds(name: str) -> tuple[int, int]:
 
 
 BOUNDED = [name for name, info in FIELDS.items() if info.metadata]
+LINKED = {"rows", "columns", "pot_columns", "post_cycles", "vector_cycles"}  # bounds go together
 
 
 @pytest.mark.parametrize("name", BOUNDED)
@@ -76,7 +83,7 @@ def test_bounds_are_refused_beyond_and_named(name: str) -> None:
             AcceleratorConfig.parse({name: value})
 
 
-@pytest.mark.parametrize("name", sorted(set(BOUNDED) - {"rows", "columns", "pot_columns"}))
+@pytest.mark.parametrize("name", sorted(set(BOUNDED) - LINKED))
 def test_bounds_themselves_are_allowed(name: str) -> None:
     for value in bounds(name):
         assert getattr(AcceleratorConfig.parse({name: value}), name) == value
@@ -131,7 +138,8 @@ def test_digest_differs_with_every_parameter() -> None:
     base = AcceleratorConfig(columns=16, pot_columns=8)
     changes: dict[str, Any] = {
         "rows": 4, "columns": 24, "pot_columns": 0, "weight_bits": 7, "pot_bits": 3,
-        "activation_bits": 7, "log2_attention": True, "requant": "shift", "accumulator_rows": 128,
+        "activation_bits": 7, "log2_attention": True, "requant": "shift", "post_cycles": 2,
+        "vector_cycles": 2, "products": "luts", "accumulator_rows": 128,
         "accumulator_bits": 31, "activation_words": 2048, "activation_banks": 2,
         "weight_words": 1024, "post_words": 127, "vector_words": 63, "row_words": 63,
         "table_slots": 3, "axi_bytes": 4, "burst_beats": 31, "queue_depth": 3,

@@ -9,7 +9,7 @@ from vitaccel.census import Storage, census
 from vitaccel.config import PRESETS, AcceleratorConfig
 from vitaccel.ecp5 import DEVICES, Resources, words
 from vitaccel.flow.synth import cells, comb_of
-from vitaccel.resources import UNITS, resource_lines, resource_summary, resources
+from vitaccel.resources import UNITS, fixed, resource_lines, resource_summary, resources
 
 BENCHMARK = Path(__file__).parents[2] / "docs" / "benchmarks" / "resources.json"
 TOLERANCE = 0.05
@@ -102,6 +102,24 @@ def test_a_preset_has_resources(name: str) -> None:
     units = resources(PRESETS[name])
     assert units["mxu"].dsp >= PRESETS[name].multipliers
     assert all(unit.comb > 0 and unit.ff > 0 for unit in units.values())
+
+
+@pytest.mark.parametrize(
+    ("products", "post", "vector"), [("blocks", 4, 7), ("mixed", 2, 4), ("luts", 0, 0)]
+)
+def test_multipliers_beside_the_array(products: str, post: int, vector: int) -> None:
+    config = PRESETS["tiny"].replace(post_cycles=2, vector_cycles=2, products=products)
+    for name, number in (("post", post), ("vector", vector)):
+        exact, _ = fixed(name, config)
+        assert exact.dsp == number
+
+
+def test_ulx3s_fits_with_room_for_memory_controller_and_link() -> None:
+    total = sum(resources(PRESETS["ulx3s-85f"]).values(), Resources())
+    device = DEVICES["LFE5U-85F"]
+    assert total.dsp == device.dsp
+    assert total.comb + 5000 < 0.85 * device.comb
+    assert total.ram < 0.9 * device.ram
 
 
 def test_shares_of_a_device_and_what_does_not_fit() -> None:

@@ -9,6 +9,8 @@ from vitaccel.hw.post.tile_params import TileParams
 pytestmark = pytest.mark.formal
 
 
-def test_streams_keep_their_rules() -> None:
-    config = AcceleratorConfig(rows=2, columns=4, post_words=4)
-    prove_streams(TileParams(config), name="tile_params")
+@pytest.mark.parametrize("cycles", [1, 2])
+def test_streams_keep_their_rules(cycles: int) -> None:
+    rows = 2 * cycles
+    config = AcceleratorConfig(rows=rows, columns=2 * rows, post_words=4, post_cycles=cycles)
+    prove_streams(TileParams(config), name=f"tile_params_{cycles}")

@@ -13,14 +13,19 @@ CASES = {
     "w8-on-packed": (PRESETS["w4a8"], {"dim": 24, "tokens": 10}),
     "w4a4": (PRESETS["w4a4"], {"dim": 16, "heads": 2, "bits": 4, "weight_bits": 4, "pot": 0.0}),
     "tiny": (PRESETS["tiny"], {"dim": 24, "tokens": 17}),
-    "padded-heads": (PRESETS["mixed-12x24"], {"dim": 48, "tokens": 17, "log2": True}),
+    "padded-heads": (
+        PRESETS["mixed-12x24"].replace(post_cycles=3, vector_cycles=2, products="luts"),
+        {"dim": 48, "tokens": 17, "log2": True},
+    ),
     "row-blocks": (PRESETS["tiny"].replace(**SMALL), {"dim": 24, "tokens": 37, "heads": 2}),
     "spilled": (
         PRESETS["tiny"].replace(**SMALL, activation_words=800),
         {"dim": 24, "tokens": 37, "heads": 2},
     ),
     "kv4": (
-        PRESETS["w4a8"].replace(accumulator_rows=16),
+        PRESETS["w4a8"].replace(
+            accumulator_rows=16, post_cycles=2, vector_cycles=4, products="mixed"
+        ),
         {"dim": 24, "heads": 2, "tokens": 20, "weight_bits": 4, "pot": 0.0, "kv_bits": 4},
     ),
     "streamed": (

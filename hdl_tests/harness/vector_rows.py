@@ -18,6 +18,7 @@ from golden.ops.softmax import exp_table, softmax
 from hdl_tests.harness.pysim import CLOCK_PERIOD
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.streams.stream import link
+from vitaccel.hw.vector.products import Products
 from vitaccel.hw.vector.replay import Replay
 
 
@@ -183,13 +184,15 @@ async def write_all(
     for address, word in writes:
         ctx.set(port.payload, {"address": address, "data": word})
         ctx.set(port.valid, 1)
-        await ctx.tick()
+        taken = 0
+        while not taken:
+            _, _, taken = await ctx.tick().sample(port.ready)
     ctx.set(port.valid, 0)
     await ctx.tick()
 
 
 class Alone(wiring.Component):
-    """`LayerNorm` or `Softmax` behind its `Replay`."""
+    """`LayerNorm` or `Softmax` behind its `Replay`, with its multipliers."""
 
     fields: Any
     write: stream.Interface
@@ -205,6 +208,8 @@ class Alone(wiring.Component):
         m = Module()
         m.submodules.replay = replay = Replay(self.operator.config)
         m.submodules.operator = self.operator
+        m.submodules.products = products = Products(self.operator.config)
+        wiring.connect(m, self.operator.product, products.first)
         link(m, wiring.flipped(self.i), replay.i)
         link(m, replay.once, self.operator.i)
         link(m, replay.again, self.operator.again)

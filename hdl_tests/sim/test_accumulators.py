@@ -32,7 +32,7 @@ def test_columns_are_served_once(name: str) -> None:
 def delay_of(config: AcceleratorConfig, dut: Accumulators) -> dict[int, int]:
     """Cycles from a beat to the sum of each column."""
     return {
-        column: dut.read_delay + 2 + physical
+        column: dut.read_delay + 3 + physical
         for physical in range(physical_columns(config))
         for column in columns_of(config, physical)
     }

@@ -37,11 +37,14 @@ def test_matches_golden_on_longest_rows() -> None:
     check(cases, run_operator(LayerNorm(LONG), cases).words)
 
 
-def test_latency() -> None:
+@pytest.mark.parametrize("products", ["blocks", "mixed", "luts"])
+def test_latency(products: str) -> None:
+    config = SMALL.replace(products=products)
     for length in (3, 24):
-        dut = LayerNorm(SMALL)
-        case = NormCase(config=SMALL, length=length, rows=corner_rows(length)[:1])
+        dut = LayerNorm(config)
+        case = NormCase(config=config, length=length, rows=corner_rows(length)[:1])
         run = run_operator(dut, [case])
+        check([case], run.words)
         assert run.given[0] - run.taken[-1] == dut.latency
 
 

@@ -21,6 +21,12 @@ CONFIGS = {
     "pot": PRESETS["demo"].replace(rows=2, columns=8, pot_columns=2, **_SMALL),
     "packed": PRESETS["w4a8"].replace(rows=2, columns=10, pot_columns=2, **_SMALL),
     "shift": PRESETS["shift"].replace(rows=2, columns=4, **_SMALL),
+    "two parts": PRESETS["w4a8"].replace(
+        rows=4, columns=12, pot_columns=4, post_cycles=2, products="mixed", **_SMALL
+    ),
+    "three parts": PRESETS["tiny"].replace(
+        rows=6, columns=6, post_cycles=3, products="luts", **_SMALL
+    ),
 }
 
 
@@ -209,9 +215,10 @@ def test_random_commands(seed: int, config: AcceleratorConfig, pause: float) -> 
 
 
 @pytest.mark.parametrize("use_residual", [0, 1])
-@pytest.mark.parametrize("name", ["pot", "packed"])
-def test_latency_and_one_word_per_cycle(name: str, use_residual: int) -> None:
+@pytest.mark.parametrize("name", ["pot", "packed", "two parts"])
+def test_latency_and_cycles_per_word(name: str, use_residual: int) -> None:
     """Three cycles more per tile, none between commands; the residual costs nothing."""
+    cycles = CONFIGS[name].post_cycles
     memories = Memories(CONFIGS[name], 0)
     rng = random.Random(0)
     shape = {"n_rows": 12, "n_words": 6, "tile_words": 2}
@@ -224,18 +231,19 @@ def test_latency_and_one_word_per_cycle(name: str, use_residual: int) -> None:
     want = []
     at = bench.written[0]
     for _ in range(3 * len(cases)):
-        want += range(at, at + 24)
-        at += 24 + 3
+        want += range(at, at + 24 * cycles, cycles)
+        at += 24 * cycles + 3
     assert bench.written == want
     # Three cycles to check and cut the command, one each for taking and for walking the tile.
-    start = bench.taken[0] + 5 + 9 * shape["tile_words"]
+    start = bench.taken[0] + 5 + 9 * cycles * shape["tile_words"]
     assert bench.written[0] == start + bench.dut.latency
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.5], ids=["free", "paused"])
-def test_tables_are_loaded_while_others_are_used(pause: float) -> None:
+@pytest.mark.parametrize("name", ["pot", "two parts"])
+def test_tables_are_loaded_while_others_are_used(name: str, pause: float) -> None:
     """Words come as if nothing were loaded; the table goes into the gaps between tiles."""
-    memories = Memories(CONFIGS["pot"], 0)
+    memories = Memories(CONFIGS[name], 0)
     rng = random.Random(0)
     shape = {"n_rows": 4, "n_words": 4, "tile_words": 1, "use_table": 1}
     cases = [random_case(rng, memories, table=0, low=-128, high=127, **shape) for _ in range(30)]

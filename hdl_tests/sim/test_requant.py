@@ -11,7 +11,7 @@ from amaranth.sim._async import TestbenchContext
 from golden import ops
 from hdl_tests.harness.pysim import CLOCK_PERIOD, assert_same
 from vitaccel.config import PRESETS, AcceleratorConfig
-from vitaccel.hw.post.requant import Requant
+from vitaccel.hw.post.requant import Requant, requant_latency
 
 TINY = PRESETS["tiny"]
 SHIFT = TINY.replace(requant="shift")
@@ -93,12 +93,13 @@ def golden(config: AcceleratorConfig, word: Word) -> list[int]:
 
 
 def run(config: AcceleratorConfig, words: list[Word]) -> list[list[int]]:
-    """One word per cycle; what comes out `LATENCY` cycles after each."""
+    """One word per cycle; what comes out `requant_latency` cycles after each."""
     dut = Requant(config)
+    latency = requant_latency(config)
     got: list[list[int]] = []
 
     async def drive(ctx: TestbenchContext) -> None:
-        for n in range(len(words) + Requant.LATENCY):
+        for n in range(len(words) + latency):
             if n < len(words):
                 ctx.set(dut.i, words[n])
             _, _, y = await ctx.tick().sample(dut.o)
@@ -108,14 +109,18 @@ def run(config: AcceleratorConfig, words: list[Word]) -> list[list[int]]:
     sim.add_clock(CLOCK_PERIOD)
     sim.add_testbench(drive)
     sim.run()
-    return got[Requant.LATENCY :]
+    return got[latency:]
 
 
 def check(config: AcceleratorConfig, words: list[Word]) -> None:
     assert_same(run(config, words), [want(config, word) for word in words], words)
 
 
-@pytest.mark.parametrize("config", [TINY, SHIFT, PRESETS["demo"]], ids=["tiny", "shift", "demo"])
+@pytest.mark.parametrize(
+    "config",
+    [TINY, SHIFT, PRESETS["demo"], TINY.replace(products="mixed"), TINY.replace(products="luts")],
+    ids=["tiny", "shift", "demo", "mixed", "luts"],
+)
 @pytest.mark.parametrize("seed", range(3))
 def test_random_words(seed: int, config: AcceleratorConfig) -> None:
     rng = random.Random(seed)

@@ -68,12 +68,15 @@ def test_log2_rounds_ties_as_golden() -> None:
     check(cases, run_operator(Softmax(SMALL), cases).words)
 
 
-def test_latency() -> None:
+@pytest.mark.parametrize("products", ["blocks", "mixed", "luts"])
+def test_latency(products: str) -> None:
+    config = SMALL.replace(products=products)
     for length in (1, 24):
-        dut = Softmax(SMALL)
-        case = SoftmaxCase(config=SMALL, length=length, rows=corner_rows(length)[:1])
+        dut = Softmax(config)
+        case = SoftmaxCase(config=config, length=length, rows=corner_rows(length)[:1])
         run = run_operator(dut, [case])
         n_words = case.n_words
+        check([case], run.words)
         assert run.given[0] - run.taken[-1] == dut.latency + n_words - 1
 
 

@@ -24,6 +24,10 @@ from vitaccel.isa import Op, Status
 CONFIG = AcceleratorConfig(
     rows=3, columns=6, pot_columns=3, log2_attention=True, row_words=8, vector_words=16
 )
+PARTS = {
+    "two": CONFIG.replace(rows=4, columns=8, pot_columns=4, vector_cycles=2, products="mixed"),
+    "three": CONFIG.replace(rows=6, columns=12, pot_columns=6, vector_cycles=3, products="luts"),
+}
 LINEAR = AcceleratorConfig(rows=3, columns=3, row_words=8, vector_words=16)
 TALL = AcceleratorConfig(rows=5, columns=5, row_words=512, vector_words=512)
 DEPTH = 4096
@@ -155,16 +159,16 @@ def run(
     return bench
 
 
-def places(rng: random.Random) -> list[Place]:
+def places(rng: random.Random, config: AcceleratorConfig) -> list[Place]:
     """Commands of both kinds in any order, with parameters side by side, some of them in place."""
     cases: list[Case] = []
     for n, length in enumerate((11, 24)):
         rows = random_rows(rng, length, 3) + rng.sample(corner_rows(length), 3)
-        cases.append(NormCase(config=CONFIG, length=length, rows=rows, param=8 * n, seed=length))
+        cases.append(NormCase(config=config, length=length, rows=rows, param=8 * n, seed=length))
     for slot, length, bits in ((0, 1, 8), (0, 4, 8), (1, 13, 0), (1, 24, 0)):
         rows = random_rows(rng, length, 3) + rng.sample(corner_rows(length), 3)
         cases.append(SoftmaxCase(
-            config=CONFIG, length=length, rows=rows, param=slot, bits=bits, scale=0.1 - 0.05 * slot
+            config=config, length=length, rows=rows, param=slot, bits=bits, scale=0.1 - 0.05 * slot
         ))  # fmt: skip
     rng.shuffle(cases)
     found = []
@@ -177,11 +181,15 @@ def places(rng: random.Random) -> list[Place]:
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.5], ids=["free", "paused"])
-@pytest.mark.parametrize("seed", range(3))
-def test_commands_match_golden(seed: int, pause: float) -> None:
+@pytest.mark.parametrize(
+    ("config", "seed"),
+    [*((CONFIG, seed) for seed in range(3)), *((config, 0) for config in PARTS.values())],
+    ids=["0", "1", "2", *PARTS],
+)
+def test_commands_match_golden(config: AcceleratorConfig, seed: int, pause: float) -> None:
     rng = random.Random(seed)
-    memory = [[rng.randrange(256) for _ in range(CONFIG.rows)] for _ in range(DEPTH)]
-    commands = places(rng)
+    memory = [[rng.randrange(256) for _ in range(config.rows)] for _ in range(DEPTH)]
+    commands = places(rng, config)
     for place in commands:
         place.fill(memory, rng)
     want = [list(word) for word in memory]
@@ -189,7 +197,7 @@ def test_commands_match_golden(seed: int, pause: float) -> None:
     for place in commands:
         place.expect(want)
         parameters["param" if isinstance(place.case, NormCase) else "exp"] += place.case.writes()
-    run(CONFIG, memory, parameters, [p.command() for p in commands], pause=pause, seed=seed)
+    run(config, memory, parameters, [p.command() for p in commands], pause=pause, seed=seed)
     for address, (got, word) in enumerate(zip(memory, want, strict=True)):
         assert got == word, f"word {address}"
 
@@ -199,6 +207,19 @@ def test_first_request_comes_early() -> None:
     place = Place(case, 0, 512, 2, 2)
     bench = run(CONFIG, [[0] * 3] * DEPTH, {}, [place.command()])
     assert bench.requests[0] - bench.taken[0] == Vector.START
+
+
+@pytest.mark.parametrize("make", [NormCase, SoftmaxCase])
+@pytest.mark.parametrize("config", PARTS.values(), ids=PARTS)
+def test_cycles_per_word(config: AcceleratorConfig, make: type[Case]) -> None:
+    rows = random_rows(random.Random(0), 8 * config.rows, 30)
+    place = Place(make(config=config, length=8 * config.rows, rows=rows), 0, 512, 8, 8)
+    writes = place.case.writes()
+    name = "param" if make is NormCase else "exp"
+    memory = [[0] * config.rows] * DEPTH
+    place.fill(memory, random.Random(0))
+    bench = run(config, memory, {name: writes}, [place.command()])
+    assert bench.writes[-1] - bench.writes[8 * 10] == (8 * 20 - 1) * config.vector_cycles
 
 
 @pytest.mark.parametrize(

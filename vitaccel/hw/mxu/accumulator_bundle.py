@@ -32,19 +32,19 @@ class AccumulatorBundle(wiring.Component):
     Members
     -------
     reading, adding, landing : In(tap_layout)
-        A beat two cycles before its sums arrive, one cycle before, and one cycle after.
+        A beat `READ_AHEAD` cycles before its sums arrive, one cycle before, and one cycle after.
     sums : In(array of signed(accumulator_bits))
         Of the beat, all at once.
     address : In
         Row of the bank that no beat uses.
     drained : In(1)
-        That bank.
+        That bank, when ``shown`` is looked at.
     shown : Out(array of signed(accumulator_bits))
         Its row, `LATENCY` cycles later.
 
     Timing
     ------
-    One beat per cycle; those to one row of a bank are 4 cycles apart.
+    One beat per cycle; those to one row of a bank are 5 cycles apart.
     """
 
     reading: data.View
@@ -56,6 +56,7 @@ class AccumulatorBundle(wiring.Component):
     shown: data.View
 
     LATENCY = 2
+    READ_AHEAD = 3
 
     def __init__(self, config: AcceleratorConfig, n_sums: int) -> None:
         self.config = config
@@ -74,9 +75,7 @@ class AccumulatorBundle(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         layout = self.sums_layout
-        old, total, shown = (
-            Signal(layout, name=name, reset_less=True) for name in ("old", "total", "shown")
-        )
+        old, total = (Signal(layout, name=name, reset_less=True) for name in ("old", "total"))
         rows = []
         for bank in range(2):
             m.submodules[f"bank_{bank}"] = storage = memory.Memory(
@@ -89,12 +88,14 @@ class AccumulatorBundle(wiring.Component):
                 write.addr.eq(self.landing.address),
                 write.data.eq(total),
             ]
-            rows.append(read.data)
+            # Block RAM takes half of a cycle to answer: nothing but a register follows it.
+            found = Signal(layout.size, name=f"found_{bank}", reset_less=True)
+            m.d.sync += found.eq(read.data)
+            rows.append(found)
         held = Mux(self.adding.use[1], rows[1], rows[0])
         m.d.sync += [
             old.eq(Mux(self.adding.first, 0, held)),
-            shown.eq(Mux(self.drained, rows[1], rows[0])),
             *(total[n].eq(old[n] + self.sums[n]) for n in range(layout.length)),
         ]
-        m.d.comb += self.shown.eq(shown)
+        m.d.comb += self.shown.eq(Mux(self.drained, rows[1], rows[0]))
         return m

@@ -33,8 +33,12 @@ def beat_layout(config: AcceleratorConfig) -> data.StructLayout:
 
 def accumulators_latency(config: AcceleratorConfig) -> int:
     """Cycles from the last beat of a bank to its last write, in the last column."""
-    read = Skew.LATENCY + config.rows + Column.LATENCY - 2
-    return read + physical_columns(config) - 1 + Accumulators.HAZARD
+    return _read_delay(config) + physical_columns(config) - 1 + Accumulators.HAZARD
+
+
+def _read_delay(config: AcceleratorConfig) -> int:
+    """Cycles from a beat to the first read: its row is read three cycles before its sum arrives."""
+    return Skew.LATENCY + config.rows + Column.LATENCY - AccumulatorBundle.READ_AHEAD
 
 
 def bundles(config: AcceleratorConfig) -> list[range]:
@@ -97,12 +101,11 @@ class Accumulators(wiring.Component):
     free: Signal
     drain: Any
 
-    HAZARD = 4
+    HAZARD = AccumulatorBundle.READ_AHEAD + 2
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
-        # A row is read two cycles before its sum arrives, and written one cycle after.
-        self.read_delay = Skew.LATENCY + config.rows + Column.LATENCY - 2
+        self.read_delay = _read_delay(config)
         self.latency = accumulators_latency(config)
         super().__init__({
             "beat": In(beat_layout(config)),
@@ -117,7 +120,7 @@ class Accumulators(wiring.Component):
         taps = self._taps(m)
         drained = self._banks(m, taps[-1])
         for bundle in bundles(self.config):
-            reading, adding, _, landing = taps[self.read_delay + bundle[-1] :][:4]
+            reading, _, adding, _, landing = taps[self.read_delay + bundle[-1] :][: self.HAZARD]
             sums = {
                 column: delayed(m, self.sums[column], bundle[-1] - physical, f"sum_{column}")
                 for physical in bundle

@@ -202,7 +202,7 @@ class UniformColumn(Column):
     def _products(
         self, m: Module, row: int, lane: Value, stationary: Value, wide: Value
     ) -> Sequence[Value]:
-        m.submodules[f"multiplier_{row}"] = multiplier = Multiplier(len(lane), 8)
+        m.submodules[f"multiplier_{row}"] = multiplier = Multiplier(lane.shape(), signed(8))
         m.d.comb += [multiplier.a.eq(lane), multiplier.b.eq(stationary)]
         return [multiplier.p]
 
@@ -227,7 +227,7 @@ class PackedColumn(Column):
         low = Cat(stationary[:4], ~wide & stationary[3]).as_signed()
         high = stationary[4:].as_signed()
         pair = Signal(signed(split + 5), name=f"pair_{row}")
-        m.submodules[f"multiplier_{row}"] = multiplier = Multiplier(len(lane), len(pair))
+        m.submodules[f"multiplier_{row}"] = multiplier = Multiplier(lane.shape(), pair.shape())
         m.d.comb += [
             pair.eq(Cat(low, low[4].replicate(split - 5), high - low[4])),
             multiplier.a.eq(lane),

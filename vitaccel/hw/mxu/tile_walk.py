@@ -10,6 +10,7 @@ from vitaccel.hw.memory.fetch import wanted_layout
 from vitaccel.hw.memory.walk import Walk
 from vitaccel.hw.mxu.column import physical_columns
 from vitaccel.hw.ports import ADDRESS_BITS, command_layout
+from vitaccel.hw.primitives.times import times
 
 __all__ = ["TileWalk", "target_layout"]
 
@@ -99,7 +100,7 @@ class TileWalk(wiring.Component):
         packed = (command.columns == isa.Columns.PACKED) & config.packed
         transposed = command.source == isa.Stationary.TRANSPOSED
         stride = command.stationary_stride
-        span = stride * config.rows
+        span = times(stride, config.rows)
         block = Mux(transposed, 1, span)
         blocks = Mux(pot, config.pot_groups, config.wide_groups)
         flat = command.columns == isa.Columns.ALL  # weights of columns of any kind
@@ -189,5 +190,5 @@ class TileWalk(wiring.Component):
         with m.If(begins):
             m.d.sync += [
                 paired.eq(command.columns == isa.Columns.PACKED),
-                distance.eq(Mux(transposed, 1, command.stationary_stride * self.config.rows)),
+                distance.eq(Mux(transposed, 1, times(command.stationary_stride, self.config.rows))),
             ]

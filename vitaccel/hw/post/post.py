@@ -10,6 +10,7 @@ from vitaccel import isa
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.memory.fetch import Fetch
 from vitaccel.hw.memory.walk import Walk, walk_layout
+from vitaccel.hw.parts import part_of
 from vitaccel.hw.ports import (
     ADDRESS_BITS,
     DRAIN_LATENCY,
@@ -71,10 +72,10 @@ class Post(wiring.Component):
 
     Timing
     ------
-    One word per cycle, with or without residual; three cycles more per n-tile, in which the bank
-    is given back. A tile begins no earlier than its parameters are there, see `TileParams`: they
-    are fetched while the former tile is drained, in less time if it has ten rows or more. The first
-    word is offered ``self.latency`` cycles after its row could be read.
+    One word every ``post_cycles`` cycles, with or without residual; three cycles more per n-tile,
+    in which the bank is given back. A tile begins no earlier than its parameters are there, see
+    `TileParams`: they are fetched while the former tile is drained, in less time if it has ten rows
+    or more. The first word is offered ``self.latency`` cycles after its row could be read.
     """
 
     command: stream.Interface
@@ -89,7 +90,7 @@ class Post(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
-        self.latency = 1 + pipe_latency(config) + Fetch.LATENCY
+        self.latency = config.post_cycles + pipe_latency(config) + Fetch.LATENCY
         super().__init__({
             "command": In(stream.Signature(command_layout(isa.Op.POST))),
             "done": Out(1),
@@ -139,31 +140,35 @@ class Post(wiring.Component):
     def _issue(
         self, m: Module, params: TileParams, residual: stream.Interface, results: Fetch
     ) -> None:
-        """Send one output word per cycle into the pipeline while everything it needs is there."""
+        """Send output words into the pipeline, part by part, while all they need is there."""
         m.submodules.walk = walk = Walk(2)
         m.submodules.pipe = pipe = PostPipe(self.config)
         waiting = params.o
         tile = Signal(tile_layout(self.config))
         row = Signal.like(self.drain.address)
         word = Signal.like(params.place.word)
+        part = Signal.like(params.place.part)
         m.d.comb += [
             *_walk_tile(walk.i.p, waiting.p, "dst"),
             walk.i.valid.eq(waiting.valid),
             waiting.ready.eq(walk.i.ready),
         ]
 
-        issued = Signal()
+        launched = Signal()  # a part
+        issued = Signal()  # the last part of a word
         settling = Signal()
         able = Signal()  # but for the walk and for room at the end
+        last_part = part == self.config.post_cycles - 1
         end_of_row, end_of_tile = walk.o.p.last[1], walk.o.p.last[0]
         m.d.comb += [
             able.eq(self.drain.full & ~settling & (residual.valid | ~tile.settings.use_residual)),
-            results.i.valid.eq(walk.o.valid & able),
+            launched.eq(walk.o.valid & able & results.i.ready),
+            results.i.valid.eq(walk.o.valid & able & last_part),
             results.i.p.tag.address.eq(walk.o.p.address),
             results.i.p.tag.last.eq(end_of_tile & tile.last),
             results.i.p.tag.keep.eq(self._kept(tile, word == 0, end_of_row)),
             results.port.request.ready.eq(1),
-            walk.o.ready.eq(able & results.i.ready),
+            walk.o.ready.eq(able & results.i.ready & last_part),
             issued.eq(results.port.request.valid),
             residual.ready.eq(issued & tile.settings.use_residual),
         ]
@@ -173,13 +178,17 @@ class Post(wiring.Component):
             m.d.sync += [word.eq(word + 1), row.eq(row + end_of_row)]
             with m.If(end_of_row):
                 m.d.sync += word.eq(0)
+        with m.If(launched):
+            m.d.sync += part.eq(Mux(last_part, 0, part + 1))
         m.d.sync += [
             self.drain.address.eq(row),
             params.place.word.eq(word),
+            params.place.part.eq(part),
             params.place.bank.eq(params.bank),
-            pipe.i.residual.eq(residual.p.data),
+            pipe.i.part.eq(part),
+            pipe.i.residual.eq(part_of(residual.p.data, part, self.config.post_cycles)),
             pipe.i.settings.eq(tile.settings),
-            pipe.i.settings.use_table.eq(tile.settings.use_table & issued),
+            pipe.i.settings.use_table.eq(tile.settings.use_table & launched),
         ]
         self._answer(m, pipe, params, results, issued)
         self._release(m, issued & end_of_tile, settling)
@@ -197,11 +206,14 @@ class Post(wiring.Component):
         link(m, wiring.flipped(self.param), params.write)
         link(m, wiring.flipped(self.table), pipe.table)
         finished = delayed(m, issued, 1 + pipe_latency(self.config), "issued", reset_less=False)
+        part = Value.cast(pipe.o)
+        former = Signal(len(part) * (self.config.post_cycles - 1), reset_less=True)
+        m.d.sync += former.eq(Cat(former, part)[len(part) :])
         m.d.comb += [
             pipe.columns.eq(self.drain.data),
             pipe.params.eq(params.data),
             results.port.valid.eq(finished),
-            results.port.data.eq(pipe.o),
+            results.port.data.eq(Cat(former, part)),
         ]
 
     def _release(self, m: Module, end_of_tile: Signal, settling: Signal) -> None:

@@ -7,12 +7,12 @@ from amaranth.utils import ceil_log2
 
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.memory.lane_table import LaneTable
+from vitaccel.hw.parts import link_first_part, part_config
 from vitaccel.hw.ports import DRAIN_LATENCY, WritePort, word_layout
 from vitaccel.hw.post.post_tiles import settings_layout
-from vitaccel.hw.post.requant import Requant
+from vitaccel.hw.post.requant import Requant, requant_latency
 from vitaccel.hw.post.tile_params import TileParams, params_layout
 from vitaccel.hw.primitives.pipe import delayed
-from vitaccel.hw.streams.stream import link
 
 __all__ = ["PostPipe", "beat_layout", "columns_layout", "pipe_latency"]
 
@@ -23,21 +23,26 @@ def columns_layout(config: AcceleratorConfig) -> data.ArrayLayout:
 
 
 def beat_layout(config: AcceleratorConfig) -> data.StructLayout:
-    """What makes one output word, but for its accumulators and parameters."""
+    """What makes a part of an output word, but for its accumulators and parameters."""
     return data.StructLayout({
-        "residual": word_layout(config),
+        "part": range(config.post_cycles),
+        "residual": word_layout(part_config(config, config.post_cycles)),
         "settings": settings_layout(config),
     })
 
 
 def gather_latency(config: AcceleratorConfig) -> int:
-    """Cycles until the accumulators of a beat have been gathered; pairs take one more."""
-    return DRAIN_LATENCY + (2 if config.packed else 1)
+    """Cycles until the accumulators of a beat have been gathered: its part, its groups, pairs."""
+    return DRAIN_LATENCY + _part_latency(config) + (2 if config.packed else 1)
+
+
+def _part_latency(config: AcceleratorConfig) -> int:
+    return int(config.post_cycles > 1)
 
 
 def pipe_latency(config: AcceleratorConfig) -> int:
-    """Cycles from a beat to its word."""
-    return gather_latency(config) + Requant.LATENCY + LaneTable.LATENCY + 1
+    """Cycles from a beat to its part of a word."""
+    return gather_latency(config) + requant_latency(config) + LaneTable.LATENCY + 1
 
 
 class PostPipe(wiring.Component):
@@ -46,27 +51,27 @@ class PostPipe(wiring.Component):
     Parameters
     ----------
     config
-        Lanes, columns, tables.
+        Lanes, columns, tables, ``post_cycles``.
 
     Members
     -------
     i : In(beat_layout)
         One beat per cycle; ``use_table`` 0 in cycles without one, or writes to the tables wait.
     columns : In(array of all columns)
-        Row that belongs to the beat of ``DRAIN_LATENCY`` cycles ago. Lane l takes column
-        ``select * R + l``, or with `wide` that plus 16 times column ``(select + 1) * R + l``
+        Row that belongs to the beat of ``DRAIN_LATENCY`` cycles ago. Lane l of its word takes
+        column ``select * R + l``, or with `wide` that plus 16 times column ``(select + 1) * R + l``
         (select even), which must fit ``accumulator_bits``.
-    params : In(array of R lanes of params_layout)
+    params : In(array of post_lanes lanes of params_layout)
         Parameters of the beat of ``DRAIN_LATENCY`` cycles ago.
-    o : Out(word)
-        The word of the beat of `pipe_latency` cycles ago.
+    o : Out(array of post_lanes lanes of unsigned(8))
+        The part of the beat of `pipe_latency` cycles ago.
     table : In(WritePort)
         Into the tables, see `LaneTable`: waits for a cycle in which no beat looks anything up. Not
         to be written while a beat that uses the same table is under way.
 
     Timing
     ------
-    Latency `pipe_latency` cycles, one word per cycle, never stalls.
+    Latency `pipe_latency` cycles, one part of a word per cycle, never stalls.
     """
 
     i: data.View
@@ -78,29 +83,33 @@ class PostPipe(wiring.Component):
     def __init__(self, config: AcceleratorConfig) -> None:
         assert TileParams.LATENCY == DRAIN_LATENCY
         self.config = config
+        self.part = part_config(config, config.post_cycles)
         super().__init__({
             "i": In(beat_layout(config)),
             "columns": In(columns_layout(config)),
-            "params": In(data.ArrayLayout(params_layout(config), config.rows)),
-            "o": Out(word_layout(config)),
+            "params": In(data.ArrayLayout(params_layout(config), config.post_lanes)),
+            "o": Out(word_layout(self.part)),
             "table": In(WritePort(config)),
         })
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self.config
-        m.submodules.requant = requant = Requant(config)
+        m.submodules.requant = requant = Requant(self.part)
 
         gather = gather_latency(config)
         settings = delayed(m, self.i.settings, gather, "settings")
         added = Mux(self.i.settings.use_residual, self.i.residual.as_value(), 0)
-        residual = word_layout(config)(delayed(m, added, gather, "residual"))
-        wide = delayed(m, self.i.settings.wide, DRAIN_LATENCY + 1, "wide")
+        residual = word_layout(self.part)(delayed(m, added, gather, "residual"))
+        part = delayed(m, self.i.part, DRAIN_LATENCY, "part")
+        grouped = DRAIN_LATENCY + _part_latency(config)
+        wide = delayed(m, self.i.settings.wide, grouped + 1, "wide")
         for r, lane in enumerate(requant.i.lanes):
-            fields = self.params[r]
-            later = delayed(m, fields, gather - DRAIN_LATENCY, f"params_{r}")
+            fields = delayed(m, self.params[r], _part_latency(config), f"params_{r}")
+            later = delayed(m, fields, gather - grouped, f"fields_{r}")
+            columns = self._choose_part(m, r, part)
             m.d.comb += [
-                lane.acc.eq(self._gather(m, r, fields.select, wide)),
+                lane.acc.eq(self._gather(m, r, columns, fields.select, wide)),
                 lane.bias.eq(later.bias),
                 lane.mul.eq(later.mul),
                 lane.residual.eq(residual[r]),
@@ -113,10 +122,23 @@ class PostPipe(wiring.Component):
         self._look_up(m, settings, requant.o)
         return m
 
-    def _gather(self, m: Module, r: int, select: Value, wide: Value) -> Signal:
-        """Take lane r of group ``select``, or of a packed pair of groups."""
+    def _choose_part(self, m: Module, r: int, part: Value) -> list:
+        """Lane r of a part, of every group."""
         config = self.config
-        columns = [self.columns[g * config.rows + r] for g in range(config.groups)]
+        lanes = range(r, config.rows, config.post_lanes)  # of words, by part
+        groups = [[self.columns[g * config.rows + n] for n in lanes] for g in range(config.groups)]
+        if config.post_cycles == 1:
+            return [column for (column,) in groups]
+        chosen = []
+        for g, columns in enumerate(groups):
+            column = Signal.like(columns[0], name=f"column_{g}_{r}", reset_less=True)
+            m.d.sync += column.eq(_choose(columns, part))
+            chosen.append(column)
+        return chosen
+
+    def _gather(self, m: Module, r: int, columns: list, select: Value, wide: Value) -> Signal:
+        """Take group ``select`` of ``columns``, or a packed pair of groups."""
+        config = self.config
         low = Signal(signed(config.accumulator_bits), name=f"low_{r}", reset_less=True)
         m.d.sync += low.eq(_choose(columns, select))
         if not config.packed:
@@ -130,10 +152,11 @@ class PostPipe(wiring.Component):
         return acc
 
     def _look_up(self, m: Module, settings: data.View, y: data.View) -> None:
-        m.submodules.tables = tables = LaneTable(self.config, self.config.table_slots, 1)
-        link(m, wiring.flipped(self.table), tables.write)
-        slot = delayed(m, settings.table, Requant.LATENCY, "slot")
-        soon = delayed(m, settings.use_table, Requant.LATENCY - 1, "soon")
+        m.submodules.tables = tables = LaneTable(self.part, self.config.table_slots, 1)
+        link_first_part(m, self.table, tables.write)
+        latency = requant_latency(self.config)
+        slot = delayed(m, settings.table, latency, "slot")
+        soon = delayed(m, settings.use_table, latency - 1, "soon")
         use = delayed(m, soon, 1 + LaneTable.LATENCY, "use_table")
         plain = delayed(m, y, LaneTable.LATENCY, "plain")
         m.d.comb += [tables.hold.eq(soon), tables.slot.eq(slot), tables.index.eq(y)]

@@ -12,11 +12,12 @@ from vitaccel.hw.post.requant_lane import (
     RequantLane,
     lane_layout,
     limits_layout,
+    scalers,
 )
 from vitaccel.hw.primitives.pipe import delayed
 from vitaccel.hw.shared import Shared
 
-__all__ = ["Requant", "requant_layout"]
+__all__ = ["Requant", "requant_latency", "requant_layout"]
 
 
 def requant_layout(config: AcceleratorConfig) -> data.StructLayout:
@@ -31,6 +32,11 @@ def requant_layout(config: AcceleratorConfig) -> data.StructLayout:
     })
 
 
+def requant_latency(config: AcceleratorConfig) -> int:
+    """Cycles from accumulators to results: seven beside the product's."""
+    return 7 + scalers(config)[0].LATENCY
+
+
 class Requant(wiring.Component):
     """Scale R accumulators, add a residual, round and saturate once, last.
 
@@ -42,18 +48,18 @@ class Requant(wiring.Component):
     Parameters
     ----------
     config
-        ``rows``, ``accumulator_bits``, ``requant``.
+        ``rows``, ``accumulator_bits``, ``requant``, ``products``.
 
     Members
     -------
     i : In(requant_layout)
         pre_shift 0..15, post_shift 1..32, low <= high.
     o : Out(word)
-        The lanes' y of `LATENCY` cycles ago.
+        The lanes' y of `requant_latency` cycles ago.
 
     Timing
     ------
-    Latency `LATENCY` cycles; one word per cycle; never stalls.
+    Latency `requant_latency` cycles; one word per cycle; never stalls.
 
     Numerics
     --------
@@ -63,22 +69,21 @@ class Requant(wiring.Component):
     i: data.View
     o: data.View
 
-    LATENCY = 9
-
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
         super().__init__({"i": In(requant_layout(config)), "o": Out(word_layout(config))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        product = scalers(self.config)[0].LATENCY
         pre = delayed(m, self.i.pre_shift, 1, "pre_shift")
         pre_fine = delayed(m, pre[:2], 1, "pre_fine")
         # One bit less than post_shift: the bit that then remains below the point rounds.
         shift = Signal(SHIFT_BITS, reset_less=True)
         m.d.sync += shift.eq(self.i.post_shift - 1)
-        coarse = delayed(m, shift, 4, "coarse")
+        coarse = delayed(m, shift, 2 + product, "coarse")
         fine = delayed(m, coarse[:COARSE], 1, "fine")
-        limits = self._limits(m)
+        limits = delayed(m, self._limits(m), 4 + product, "limits")
         ends = delayed(m, limits, 1, "ends")
         for r in range(self.config.rows):
             lane = RequantLane(self.config)
@@ -96,7 +101,7 @@ class Requant(wiring.Component):
         return m
 
     def _limits(self, m: Module) -> data.View:
-        """Thresholds in units of half a result, aligned with stage 8."""
+        """Thresholds in units of half a result, one cycle later."""
         limits = Signal(limits_layout(), reset_less=True)
         zero_point, low, high = self.i.zero_point, self.i.low, self.i.high
         m.d.sync += [
@@ -106,4 +111,4 @@ class Requant(wiring.Component):
             limits.low.eq(low),
             limits.high.eq(high),
         ]
-        return delayed(m, limits, 6, "limits")
+        return limits

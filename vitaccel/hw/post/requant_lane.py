@@ -1,14 +1,25 @@
 """Requantisation of one lane."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth import Cat, Const, Module, Mux, Shape, Signal, signed, unsigned
+from amaranth.hdl import ShapeLike
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from vitaccel.config import AcceleratorConfig
+from vitaccel.hw.primitives.lut_multiplier import LutMultiplier
 from vitaccel.hw.primitives.multiplier import Multiplier
 from vitaccel.hw.primitives.pipe import delayed
+from vitaccel.hw.primitives.product import narrow_multiplier, wide_multiplier
 
-__all__ = ["COARSE", "SHIFT_BITS", "RequantLane", "Shifter", "lane_layout", "limits_layout"]
+__all__ = [
+    "COARSE",
+    "SHIFT_BITS",
+    "RequantLane",
+    "Shifter",
+    "lane_layout",
+    "limits_layout",
+    "scalers",
+]
 
 NARROW_BITS = 18  # accumulator after pre_shift
 SUM_BITS = 35  # |t * mul + residual * residual_mul| < 2**34
@@ -52,11 +63,11 @@ class Shifter(wiring.Component):
 
     LATENCY = Multiplier.LATENCY
 
-    def __init__(self, a_width: int, b_width: int) -> None:
+    def __init__(self, a_shape: ShapeLike, b_shape: ShapeLike) -> None:
         super().__init__({
-            "a": In(signed(a_width)),
-            "b": In(signed(b_width)),
-            "p": Out(signed(a_width + 15)),
+            "a": In(a_shape),
+            "b": In(b_shape),
+            "p": Out(signed(Shape.cast(a_shape).width + 15)),
         })
 
     def elaborate(self, platform: object) -> Module:
@@ -73,8 +84,18 @@ class Shifter(wiring.Component):
         return m
 
 
+Scaler = type[Shifter] | type[Multiplier] | type[LutMultiplier]
+
+
+def scalers(config: AcceleratorConfig) -> tuple[Scaler, Scaler]:
+    """What scales accumulators, and residuals."""
+    if config.requant == "shift":
+        return Shifter, Shifter
+    return wide_multiplier(config), narrow_multiplier(config)
+
+
 class RequantLane(wiring.Component):
-    """One lane of `Requant`: its nine stages, with what all lanes share already delayed for it.
+    """One lane of `Requant`: its stages, with what all lanes share already delayed for it.
 
     Parameters
     ----------
@@ -95,7 +116,8 @@ class RequantLane(wiring.Component):
 
     Timing
     ------
-    Latency ``Requant.LATENCY`` cycles.
+    Latency ``requant_latency(config)`` cycles. Stages are numbered for products of two cycles;
+    those of slower ones come in between.
     """
 
     i: data.View
@@ -142,15 +164,16 @@ class RequantLane(wiring.Component):
 
     def _scale(self, m: Module, t: Signal) -> Signal:
         """Stages 3 to 5: multiply, add the residual."""
-        multiplier = Shifter if self.config.requant == "shift" else Multiplier
-        m.submodules.scale = scale = multiplier(NARROW_BITS, 17)
-        m.submodules.residual = residual = multiplier(8, 17)
+        wide, narrow = scalers(self.config)
+        m.submodules.scale = scale = wide(signed(NARROW_BITS), unsigned(16))
+        m.submodules.residual = residual = narrow(signed(8), unsigned(16))
         total = Signal(signed(SUM_BITS), name="total", reset_less=True)
+        early = 2 + wide.LATENCY - narrow.LATENCY  # both products come together
         m.d.comb += [
             scale.a.eq(t),
             scale.b.eq(delayed(m, self.i.mul, 2, "mul")),
-            residual.a.eq(delayed(m, self.i.residual, 2, "residual")),
-            residual.b.eq(delayed(m, self.i.residual_mul, 2, "residual_mul")),
+            residual.a.eq(delayed(m, self.i.residual, early, "residual")),
+            residual.b.eq(delayed(m, self.i.residual_mul, early, "residual_mul")),
         ]
         m.d.sync += total.eq(scale.p + residual.p)
         return total

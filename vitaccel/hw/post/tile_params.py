@@ -9,9 +9,11 @@ from amaranth.utils import ceil_log2
 
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.memory.plane_memory import PlaneMemory
+from vitaccel.hw.parts import part_config, part_of
 from vitaccel.hw.ports import WritePort, word_layout
 from vitaccel.hw.post.post_tiles import tile_layout
 from vitaccel.hw.primitives.block_ram import BlockRam
+from vitaccel.hw.primitives.pipe import delayed
 from vitaccel.hw.shared import Shared
 
 __all__ = ["TileParams", "params_layout", "place_layout"]
@@ -32,8 +34,12 @@ def params_layout(config: AcceleratorConfig) -> data.StructLayout:
 
 
 def place_layout(config: AcceleratorConfig) -> data.StructLayout:
-    """Word of a tile, in one of two banks."""
-    return data.StructLayout({"word": range(config.groups), "bank": 1})
+    """Part of a word of a tile, in one of two banks."""
+    return data.StructLayout({
+        "part": range(config.post_cycles),
+        "word": range(config.groups),
+        "bank": 1,
+    })
 
 
 def _select_bits(config: AcceleratorConfig) -> int:
@@ -50,7 +56,8 @@ class TileParams(wiring.Component):
     Parameters
     ----------
     config
-        Lanes, ``post_words``, and ``groups``, the channel words of a tile.
+        Lanes, ``post_words``, ``groups``, the channel words of a tile, and ``post_cycles``, their
+        parts.
 
     Members
     -------
@@ -64,15 +71,15 @@ class TileParams(wiring.Component):
     bank : Out(1)
         Where those of the tile given last are, until the next one is.
     place : In(place_layout)
-        Channel word to read: of the tile given last, or in the cycle after another one was given,
-        still of the one before.
-    data : Out(array of R lanes of params_layout)
-        The channel word whose place was driven `LATENCY` cycles ago.
+        Part of a channel word to read: of the tile given last, or in the cycle after another one
+        was given, still of the one before.
+    data : Out(array of post_lanes lanes of params_layout)
+        The part whose place was driven `LATENCY` cycles ago.
 
     Timing
     ------
-    A tile is offered ``9 * n_words + 1`` cycles after it was taken, and the next one taken once it
-    is given on. No combinational paths.
+    A tile is offered ``9 * post_cycles * n_words + 1`` cycles after it was taken, and the next one
+    taken once it is given on. No combinational paths.
     """
 
     write: stream.Interface
@@ -92,7 +99,7 @@ class TileParams(wiring.Component):
             "o": Out(stream.Signature(tile_layout(config))),
             "bank": Out(1),
             "place": In(place_layout(config)),
-            "data": Out(data.ArrayLayout(params_layout(config), config.rows)),
+            "data": Out(data.ArrayLayout(params_layout(config), config.post_lanes)),
         })
 
     def elaborate(self, platform: object) -> Module:
@@ -102,12 +109,14 @@ class TileParams(wiring.Component):
         plane = Signal(range(PLANES))
         place = Signal(place_layout(config))
         copying = Signal()
-        self._control(m, word, plane, place.word, copying)
+        self._control(m, word, plane, place, copying)
         m.d.comb += place.bank.eq(~self.bank)
 
         # The plane asked for in this cycle is written to its place in the next one.
         m.submodules.near = near = PlaneMemory(
-            config, 2 << ceil_log2(config.groups), params_layout(config).size
+            part_config(config, config.post_cycles),
+            1 << place.shape().size,
+            params_layout(config).size,
         )
         target = Signal(near.write.p.address.shape(), reset_less=True)
         m.d.sync += [
@@ -116,39 +125,41 @@ class TileParams(wiring.Component):
         ]
         m.d.comb += [
             near.write.p.address.eq(target),
-            near.write.p.data.eq(self._read(m, word, plane)),
+            near.write.p.data.eq(self._read(m, word, plane, place.part)),
             near.address.eq(self.place),
             self.data.eq(near.data),
         ]
         return m
 
-    def _control(
-        self, m: Module, word: Signal, plane: Signal, index: Signal, copying: Signal
-    ) -> None:
-        """Take a tile, go through the planes of its words, offer it."""
-        end = Signal()
+    def _control(self, m: Module, word: Signal, plane: Signal, place: Any, copying: Signal) -> None:
+        """Take a tile, go through its words and their planes, part by part, offer it."""
+        last_part, end = Signal(), Signal()
         m.d.comb += [
             self.i.ready.eq(~copying & ~self.o.valid),
-            end.eq(index == self.o.p.n_words - 1),
+            last_part.eq(place.part == self.config.post_cycles - 1),
+            end.eq(place.word == self.o.p.n_words - 1),
         ]
         with m.If(self.i.ready):
             m.d.sync += [
                 self.o.payload.eq(self.i.payload),
                 word.eq(self.i.p.param),
-                index.eq(0),
+                place.word.eq(0),
                 copying.eq(self.i.valid),
             ]
         with m.Elif(copying):
-            m.d.sync += plane.eq(plane + 1)
-            with m.If(plane == PLANES - 1):
-                m.d.sync += [plane.eq(0), word.eq(word + 1), index.eq(index + 1)]
+            m.d.sync += [
+                place.part.eq(Mux(last_part, 0, place.part + 1)),
+                plane.eq(plane + last_part),
+            ]
+            with m.If(last_part & (plane == PLANES - 1)):
+                m.d.sync += [plane.eq(0), word.eq(word + 1), place.word.eq(place.word + 1)]
                 with m.If(end):
                     m.d.sync += [copying.eq(0), self.o.valid.eq(1)]
         with m.Elif(self.o.ready):
             m.d.sync += [self.o.valid.eq(0), self.bank.eq(~self.bank)]
 
-    def _read(self, m: Module, word: Signal, plane: Signal) -> Any:
-        """Plane ``plane`` of channel word ``word``, one cycle later."""
+    def _read(self, m: Module, word: Signal, plane: Signal, part: Signal) -> Any:
+        """Plane ``plane`` of a part of channel word ``word``, one cycle later."""
         config = self.config
         select_layout = data.ArrayLayout(unsigned(_select_bits(config)), config.rows)
         selects = BlockRam(select_layout, config.post_words)
@@ -167,7 +178,7 @@ class TileParams(wiring.Component):
             ),
         ]
         m.d.sync += selected.eq(plane == SELECT_PLANE)
-        return found
+        return part_of(found, delayed(m, part, 1, "part"), config.post_cycles)
 
     def _write(self, m: Module, numbers: BlockRam, selects: BlockRam) -> None:
         m.d.comb += self.write.ready.eq(1)

@@ -1,29 +1,40 @@
-"""Signed multiplier with registers on both sides."""
+"""Multiplier with registers on both sides."""
 
 from typing import Any
 
-from amaranth import ClockSignal, Const, Instance, Module, Signal, signed
+from amaranth import ClockSignal, Const, Instance, Module, Shape, Signal, signed
+from amaranth.hdl import ShapeLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Multiplier"]
+__all__ = ["Multiplier", "on_ecp5", "product_shape"]
+
+
+def product_shape(a: ShapeLike, b: ShapeLike) -> Shape:
+    """Shape of all bits of a product."""
+    return (Const(0, a) * Const(0, b)).shape()
+
+
+def on_ecp5(platform: object) -> bool:
+    """Whether cells of the ECP5 may be instantiated: ``"ecp5"``, or a board that has one."""
+    return platform == "ecp5" or str(getattr(platform, "device", "")).startswith("LFE5")
 
 
 class Multiplier(wiring.Component):
-    """Signed product of two registered operands, registered again.
+    """Product of two registered operands, registered again, in a multiplier block.
 
     Computes ``p = a * b``, all bits kept.
 
     Parameters
     ----------
-    a_width, b_width
-        Bits of the signed operands. The ECP5 cell takes at most 18 each.
+    a_shape, b_shape
+        Operands; the ECP5 cell takes at most 18 bits each, signed.
 
     Members
     -------
-    a, b : In(signed)
+    a, b : In(a_shape, b_shape)
         Operands.
-    p : Out(signed(a_width + b_width))
+    p : Out(product_shape(a_shape, b_shape))
         Their product.
 
     Timing
@@ -34,7 +45,7 @@ class Multiplier(wiring.Component):
     ------
     Lattice FPGA-TN-02205 (ECP5 sysDSP): ``MULT18X18D`` with its input and output registers on.
     Yosys never packs registers into the cell and inferred multipliers lose 40 MHz by that, so
-    `elaborate` instantiates it when its platform is ``"ecp5"`` or a Lattice ECP5 board.
+    `elaborate` instantiates it `on_ecp5`.
     """
 
     a: Signal
@@ -43,17 +54,17 @@ class Multiplier(wiring.Component):
 
     LATENCY = 2
 
-    def __init__(self, a_width: int, b_width: int) -> None:
+    def __init__(self, a_shape: ShapeLike, b_shape: ShapeLike) -> None:
         super().__init__({
-            "a": In(signed(a_width)),
-            "b": In(signed(b_width)),
-            "p": Out(signed(a_width + b_width)),
+            "a": In(a_shape),
+            "b": In(b_shape),
+            "p": Out(product_shape(a_shape, b_shape)),
         })
 
     def elaborate(self, platform: object) -> Module:
         """Choose the vendor's cell or inferred logic."""
         m = Module()
-        if platform == "ecp5" or str(getattr(platform, "device", "")).startswith("LFE5"):
+        if on_ecp5(platform):
             m.submodules.cell = self._ecp5()
         else:
             a, b = Signal.like(self.a, reset_less=True), Signal.like(self.b, reset_less=True)
@@ -65,7 +76,7 @@ class Multiplier(wiring.Component):
     def _ecp5(self) -> Instance:
         ports: dict[str, Any] = {f"o_P{bit}": wire for bit, wire in enumerate(self.p)}
         for name, value in (("A", self.a), ("B", self.b)):
-            wide = Const(0, signed(18)) + value  # sign-extended: the cell has no narrower form
+            wide = Const(0, signed(18)) + value  # extended by its sign: the cell has one width
             ports |= {f"i_{name}{bit}": wide[bit] for bit in range(18)}
         for register in ("INPUTA", "INPUTB", "OUTPUT"):
             ports[f"p_REG_{register}_CLK"] = "CLK0"

@@ -1,5 +1,7 @@
 """LayerNorm on streams of rows."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -13,8 +15,14 @@ from vitaccel.hw.streams.queue import Queue
 from vitaccel.hw.vector.marker import marked_layout
 from vitaccel.hw.vector.moments import SCALED, Moments, moments_latency, moments_layout
 from vitaccel.hw.vector.norm_params import NormParams
-from vitaccel.hw.vector.row_scale import RowScale
-from vitaccel.hw.vector.standardize import Standardize
+from vitaccel.hw.vector.products import ProductPort
+from vitaccel.hw.vector.row_scale import RowScale, row_scale_latency
+from vitaccel.hw.vector.standardize import (
+    Standardize,
+    gain_delay,
+    offset_delay,
+    standardize_latency,
+)
 
 __all__ = ["LayerNorm"]
 
@@ -43,6 +51,8 @@ class LayerNorm(wiring.Component):
         Parameters, see `isa.Space.VECTOR_PARAM`. Always ready.
     i, again : In(marked words of unsigned(8) lanes)
         Rows of int8, at most ``row_words`` words each, and the same rows from a `Replay`.
+    product : Out(ProductPort)
+        To the multipliers that it shares.
     o : Out(stream of words)
         Rows of results; lanes outside the row are 0.
 
@@ -62,18 +72,21 @@ class LayerNorm(wiring.Component):
     again: stream.Interface
     o: stream.Interface
     write: stream.Interface
+    product: Any
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
         self.latency = (
             SCALE_LATENCY + moments_latency(config) + Queue.LATENCY
-            + RowScale.LATENCY + SCALE_LATENCY + Standardize.LATENCY + Queue.LATENCY
+            + row_scale_latency(config) + SCALE_LATENCY + standardize_latency(config)
+            + Queue.LATENCY
         )  # fmt: skip
         super().__init__({
             "fields": In(command_layout(isa.Op.NORM)),
             "write": In(WritePort(config)),
             "i": In(stream.Signature(marked_layout(config, 8))),
             "again": In(stream.Signature(marked_layout(config, 8))),
+            "product": Out(ProductPort(config)),
             "o": Out(stream.Signature(word_layout(config))),
         })
 
@@ -99,7 +112,7 @@ class LayerNorm(wiring.Component):
 
         # Scalar work per row, then the row again.
         m.submodules.sums = sums = Queue(moments_layout(), N_ROWS)
-        m.submodules.row_scale = row_scale = RowScale()
+        m.submodules.row_scale = row_scale = RowScale(self.config)
         m.d.comb += [
             sums.i.payload.eq(moments.o),
             sums.i.valid.eq(moments.o_valid),
@@ -143,11 +156,12 @@ class LayerNorm(wiring.Component):
         m.submodules.results = results = Queue(word_layout(self.config), N_RESULTS)
         m.submodules.results_room = results_room = Credits(N_RESULTS)
         m.submodules.standardize = standardize = Standardize(self.config)
+        wiring.connect(m, standardize.product, wiring.flipped(self.product))
         launch = Signal()
         last = self.again.p.last
         channel = self._channel(m, launch, last, "again")
-        gain_wait = SCALE_LATENCY + Standardize.GAIN_DELAY - NormParams.LATENCY
-        offset_wait = SCALE_LATENCY + Standardize.OFFSET_DELAY - NormParams.LATENCY
+        gain_wait = SCALE_LATENCY + gain_delay(self.config) - NormParams.LATENCY
+        offset_wait = SCALE_LATENCY + offset_delay(self.config) - NormParams.LATENCY
         statistics = delayed(m, row_scale.o.payload, SCALE_LATENCY, "statistics")
         m.d.comb += [
             launch.eq(self.again.valid & row_scale.o.valid & results_room.free),

@@ -5,8 +5,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.primitives.multiplier import Multiplier
 from vitaccel.hw.primitives.pipe import delayed
+from vitaccel.hw.primitives.product import narrow_multiplier
 from vitaccel.hw.primitives.tree import reduce_tree, tree_latency
 from vitaccel.hw.vector.marker import marked_layout
 
@@ -22,7 +22,7 @@ def moments_layout() -> data.StructLayout:
 
 def moments_latency(config: AcceleratorConfig) -> int:
     """Cycles from a row's last word to its sums."""
-    return Multiplier.LATENCY + tree_latency(config.rows) + 1
+    return narrow_multiplier(config).LATENCY + tree_latency(config.rows) + 1
 
 
 class Moments(wiring.Component):
@@ -31,7 +31,7 @@ class Moments(wiring.Component):
     Parameters
     ----------
     config
-        Sets the lanes of a word.
+        Sets the lanes of a word; ``products``.
 
     Members
     -------
@@ -66,8 +66,9 @@ class Moments(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         squares = []
+        multiplier = narrow_multiplier(self.config)
         for r, lane in enumerate(self.i.lanes):
-            m.submodules[f"square_{r}"] = square = Multiplier(SCALED.width, SCALED.width)
+            m.submodules[f"square_{r}"] = square = multiplier(SCALED, SCALED)
             m.d.comb += [square.a.eq(lane), square.b.eq(lane)]
             squares.append(square.p[: 2 * SCALED.width - 1])  # not negative: sign bit dropped
 
@@ -75,7 +76,7 @@ class Moments(wiring.Component):
             return a + b
 
         total = reduce_tree(m, list(self.i.lanes), add, name="sum")
-        total = delayed(m, total, Multiplier.LATENCY, "sum")
+        total = delayed(m, total, multiplier.LATENCY, "sum")
         total_squares = reduce_tree(m, squares, add, name="sum_squares")
 
         levels = moments_latency(self.config) - 1

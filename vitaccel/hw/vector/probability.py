@@ -1,17 +1,25 @@
 """Probabilities from exponentials and their sum, linear or logarithmic."""
 
+from typing import Any
+
 from amaranth import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.ports import word_layout
-from vitaccel.hw.primitives.multiplier import Multiplier
 from vitaccel.hw.primitives.pipe import delayed
 from vitaccel.hw.primitives.round_shift import RoundShift
 from vitaccel.hw.shared import Shared
+from vitaccel.hw.vector.products import ProductPort, products_latency
 
-__all__ = ["LinearProbability", "Log2Probability", "exponentials_layout", "total_layout"]
+__all__ = [
+    "LinearProbability",
+    "Log2Probability",
+    "exponentials_layout",
+    "probability_latency",
+    "total_layout",
+]
 
 H_LEAST = 23  # h = 31 + t - bits with t >= 0 and bits <= 8
 NEVER = 15  # log2 code of probability 0
@@ -25,6 +33,11 @@ def exponentials_layout(config: AcceleratorConfig) -> data.ArrayLayout:
 def total_layout() -> data.StructLayout:
     """Sum of a row's exponentials, ``n·2**t`` with n normalised to 16 bits, and n's reciprocal."""
     return data.StructLayout({"n": 16, "t": 4, "inverse": 16})
+
+
+def probability_latency(config: AcceleratorConfig) -> int:
+    """Cycles from exponentials to probabilities of either kind."""
+    return products_latency(config) + RoundShift.LATENCY + 1
 
 
 class LinearProbability(wiring.Component):
@@ -41,12 +54,14 @@ class LinearProbability(wiring.Component):
         Unit of the result is ``2**-bits``; 1 to 8, constant while words are inside.
     i : In(exponentials_layout), total : In(total_layout)
         Exponentials and their row's sum.
+    product : Out(ProductPort)
+        Makes the products of exponentials and ``inverse``.
     o : Out(word)
         Probabilities; 0 for e = 0.
 
     Timing
     ------
-    Latency `LATENCY` cycles; one word per cycle; never stalls.
+    Latency `probability_latency` cycles; one word per cycle; never stalls.
 
     Numerics
     --------
@@ -56,9 +71,8 @@ class LinearProbability(wiring.Component):
     bits: Signal
     i: data.View
     total: data.View
+    product: Any
     o: data.View
-
-    LATENCY = Multiplier.LATENCY + RoundShift.LATENCY + 1
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
@@ -66,6 +80,7 @@ class LinearProbability(wiring.Component):
             "bits": In(4),
             "i": In(exponentials_layout(config)),
             "total": In(total_layout()),
+            "product": Out(ProductPort(config)),
             "o": Out(word_layout(config)),
         })
 
@@ -79,15 +94,14 @@ class LinearProbability(wiring.Component):
             spare_bits.eq(8 - self.bits),
             shift.eq(self.total.t + spare_bits),
         ]
-        shift = delayed(m, shift, Multiplier.LATENCY - 1, "shift")
+        shift = delayed(m, shift, products_latency(self.config) - 1, "shift")
+        m.d.comb += self.product.factor.eq(self.total.inverse)
         for r in range(self.config.rows):
-            m.submodules[f"product_{r}"] = product = Multiplier(17, 17)
             rounding = RoundShift(32 - H_LEAST + 2, 5, 10)
             m.submodules[f"rounding_{r}"] = Shared(rounding)
             m.d.comb += [
-                product.a.eq(self.i[r]),
-                product.b.eq(self.total.inverse),
-                rounding.i.eq(product.p[H_LEAST - 1 : 32]),  # not negative
+                self.product.elements[r].eq(self.i[r]),
+                rounding.i.eq(self.product.products[r][H_LEAST - 1 : 32]),  # not negative
                 rounding.shift.eq(shift),
             ]
             m.d.sync += self.o[r].eq(Mux(rounding.o > limit, limit, rounding.o))
@@ -111,7 +125,7 @@ class Log2Probability(wiring.Component):
 
     Timing
     ------
-    Latency `LATENCY` cycles, as long as `LinearProbability`; one word per cycle; never stalls.
+    Latency `probability_latency` cycles, as `LinearProbability`; one word per cycle; never stalls.
 
     Numerics
     --------
@@ -126,7 +140,7 @@ class Log2Probability(wiring.Component):
     total: data.View
     o: data.View
 
-    LATENCY = LinearProbability.LATENCY
+    OWN_LATENCY = 7
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
@@ -138,6 +152,7 @@ class Log2Probability(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        spare = probability_latency(self.config) - self.OWN_LATENCY
         n = delayed(m, self.total.n, 5, "n")
         t = delayed(m, self.total.t, 4, "t")
         for r in range(self.config.rows):
@@ -155,7 +170,9 @@ class Log2Probability(wiring.Component):
 
             rounded = Signal(6, name=f"rounded_{r}")
             m.d.comb += rounded.eq(code + up - down)
-            m.d.sync += self.o[r].eq(Mux(never | (rounded > NEVER), NEVER, rounded))
+            result = Signal.like(self.o[r], name=f"result_{r}", reset_less=True)
+            m.d.sync += result.eq(Mux(never | (rounded > NEVER), NEVER, rounded))
+            m.d.comb += self.o[r].eq(delayed(m, result, spare, f"result_{r}"))
         return m
 
     def _normalize(self, m: Module, r: int) -> tuple[Signal, Signal]:

@@ -6,27 +6,41 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from vitaccel import isa
+from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.ports import command_layout
 from vitaccel.hw.streams.queue import Queue
 from vitaccel.hw.streams.skid import Skid
 from vitaccel.hw.vector.isqrt import Isqrt, radicand_layout
 from vitaccel.hw.vector.moments import moments_layout
 from vitaccel.hw.vector.normalize import Normalize
-from vitaccel.hw.vector.reciprocal import Reciprocal
+from vitaccel.hw.vector.reciprocal import Reciprocal, divisor_layout
 from vitaccel.hw.vector.standardize import S_LEAST, statistics_layout
-from vitaccel.hw.vector.variance import V_BITS, Variance
+from vitaccel.hw.vector.variance import V_BITS, Variance, variance_latency
 
-__all__ = ["RowScale"]
+__all__ = ["RowScale", "row_scale_latency"]
 
 N_STAGES = 2  # of the root and of the reciprocal: as slow as the products of the variance
 MOST = V_BITS // 2 - 1  # pairs of bits that V >= 1 may be moved
 N_ROWS = 16
 
 
+def row_scale_latency(config: AcceleratorConfig) -> int:
+    """Cycles from a row's sums to its statistics."""
+    return (
+        variance_latency(config) + bits_for(MOST) + Skid.LATENCY
+        + Isqrt.LATENCY + Skid.LATENCY + Reciprocal.LATENCY + Queue.LATENCY
+    )  # fmt: skip
+
+
 class RowScale(wiring.Component):
     """Computes mu, ``inverse = min(65535, floor(2**31 / isqrt(Vn)))`` and s - 4 of a row.
 
     With V = Vn·4**t as in docs/architecture.md, VECTOR; V = 0 gives an inverse of 0.
+
+    Parameters
+    ----------
+    config
+        ``products``.
 
     Members
     -------
@@ -40,7 +54,7 @@ class RowScale(wiring.Component):
 
     Timing
     ------
-    Latency `LATENCY` cycles; one row every `INTERVAL` cycles. No combinational paths.
+    Latency `row_scale_latency` cycles; one row every `INTERVAL` cycles. No combinational paths.
 
     Numerics
     --------
@@ -52,12 +66,9 @@ class RowScale(wiring.Component):
     o: stream.Interface
 
     INTERVAL = Variance.INTERVAL
-    LATENCY = (
-        Variance.LATENCY + bits_for(MOST) + Skid.LATENCY
-        + Isqrt.LATENCY + Reciprocal.LATENCY + Queue.LATENCY
-    )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
         super().__init__({
             "fields": In(command_layout(isa.Op.NORM)),
             "i": In(stream.Signature(moments_layout())),
@@ -67,14 +78,16 @@ class RowScale(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         tag = data.StructLayout({"mu": signed(16), "shift": 4, "zero": 1})
-        m.submodules.variance = variance = Variance()
+        m.submodules.variance = variance = Variance(self.config)
         m.submodules.normalize = normalize = Normalize(V_BITS, 2, 32, MOST, signed(16))
         m.submodules.skid = skid = Skid(radicand_layout(tag))  # shortens the path of ``ready``
+        m.submodules.roots = roots = Skid(divisor_layout(tag))  # and again
         m.submodules.isqrt = isqrt = Isqrt(tag, N_STAGES)
         m.submodules.reciprocal = reciprocal = Reciprocal(tag, N_STAGES)
         m.submodules.rows = rows = Queue(statistics_layout(), N_ROWS)
         wiring.connect(m, wiring.flipped(self.i), variance.i)
         wiring.connect(m, skid.o, isqrt.i)
+        wiring.connect(m, roots.o, reciprocal.i)
         wiring.connect(m, rows.o, wiring.flipped(self.o))
 
         # V = Vn·4**t with t = 5 - count, so s - 4 = scale_shift + 1 - count.
@@ -94,10 +107,10 @@ class RowScale(wiring.Component):
             skid.i.p.tag.zero.eq(normalize.o.p.zero),
             skid.i.valid.eq(normalize.o.valid),
             normalize.o.ready.eq(skid.i.ready),
-            reciprocal.i.p.n.eq(isqrt.o.p.root),
-            reciprocal.i.p.tag.eq(isqrt.o.p.tag),
-            reciprocal.i.valid.eq(isqrt.o.valid),
-            isqrt.o.ready.eq(reciprocal.i.ready),
+            roots.i.p.n.eq(isqrt.o.p.root),
+            roots.i.p.tag.eq(isqrt.o.p.tag),
+            roots.i.valid.eq(isqrt.o.valid),
+            isqrt.o.ready.eq(roots.i.ready),
             rows.i.p.mu.eq(reciprocal.o.p.tag.mu),
             rows.i.p.inverse.eq(Mux(reciprocal.o.p.tag.zero, 0, reciprocal.o.p.inverse)),
             rows.i.p.shift.eq(reciprocal.o.p.tag.shift),

@@ -1,5 +1,7 @@
 """Softmax on streams of rows."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -17,7 +19,9 @@ from vitaccel.hw.vector.probability import (
     LinearProbability,
     Log2Probability,
     exponentials_layout,
+    probability_latency,
 )
+from vitaccel.hw.vector.products import ProductPort
 from vitaccel.hw.vector.row_max import RowMax, row_max_latency
 from vitaccel.hw.vector.row_total import RowTotal, row_total_latency
 
@@ -49,6 +53,8 @@ class Softmax(wiring.Component):
         Entry 0 must be 32768, others at most that.
     i, again : In(marked words of unsigned(8) lanes)
         Rows of int8, at most ``row_words`` words each, and the same rows from a `Replay`.
+    product : Out(ProductPort)
+        To its multipliers.
     o : Out(stream of words)
         Rows of results; lanes outside the row are 0, or 15 if ``log2``.
 
@@ -69,18 +75,20 @@ class Softmax(wiring.Component):
     again: stream.Interface
     o: stream.Interface
     write: stream.Interface
+    product: Any
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
         self.latency = (
             row_max_latency(config) + Queue.LATENCY + LaneTable.LATENCY
-            + row_total_latency(config) + LinearProbability.LATENCY + Queue.LATENCY
+            + row_total_latency(config) + probability_latency(config) + Queue.LATENCY
         )  # fmt: skip
         super().__init__({
             "fields": In(command_layout(isa.Op.SOFTMAX)),
             "write": In(WritePort(config)),
             "i": In(stream.Signature(marked_layout(config, 8))),
             "again": In(stream.Signature(marked_layout(config, 8))),
+            "product": Out(ProductPort(config)),
             "o": Out(stream.Signature(word_layout(config))),
         })
 
@@ -150,8 +158,10 @@ class Softmax(wiring.Component):
         m.submodules.results = results = Queue(word_layout(self.config), N_RESULTS)
         m.submodules.results_room = results_room = Credits(N_RESULTS)
         m.submodules.linear = linear = LinearProbability(self.config)
+        wiring.connect(m, linear.product, wiring.flipped(self.product))
         launch = Signal()
         last = exponentials.o.p.last
+        latency = probability_latency(self.config)
         m.d.comb += [
             launch.eq(exponentials.o.valid & row_total.o.valid & results_room.free),
             exponentials.o.ready.eq(launch),
@@ -163,7 +173,7 @@ class Softmax(wiring.Component):
             linear.i.eq(exponentials.o.p.lanes),
             linear.total.eq(row_total.o.payload),
             results.i.payload.eq(linear.o),
-            results.i.valid.eq(delayed(m, launch, linear.LATENCY, "result", reset_less=False)),
+            results.i.valid.eq(delayed(m, launch, latency, "result", reset_less=False)),
         ]
         wiring.connect(m, results.o, wiring.flipped(self.o))
         if self.config.log2_attention:

@@ -1,5 +1,7 @@
 """Normalisation of a row's elements by its statistics, then gain, offset and clamp."""
 
+from typing import Any
+
 from amaranth import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -7,14 +9,15 @@ from amaranth.lib.wiring import In, Out
 from vitaccel import isa
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.ports import command_layout, word_layout
-from vitaccel.hw.primitives.multiplier import Multiplier
 from vitaccel.hw.primitives.pipe import delayed
+from vitaccel.hw.primitives.product import wide_multiplier
 from vitaccel.hw.primitives.round_shift import RoundShift
 from vitaccel.hw.shared import Shared
 from vitaccel.hw.vector.marker import marked_layout
 from vitaccel.hw.vector.moments import SCALED
+from vitaccel.hw.vector.products import ProductPort, products_latency
 
-__all__ = ["Standardize", "statistics_layout"]
+__all__ = ["Standardize", "gain_delay", "offset_delay", "standardize_latency", "statistics_layout"]
 
 S_LEAST = 4  # s of docs/architecture.md is 4 to 19, see `statistics_layout`
 U_BITS = 18
@@ -31,6 +34,21 @@ def statistics_layout() -> data.StructLayout:
     return data.StructLayout({"mu": signed(16), "inverse": 16, "shift": 4})
 
 
+def gain_delay(config: AcceleratorConfig) -> int:
+    """Cycles from a word to the gain of its channels."""
+    return products_latency(config) + RoundShift.LATENCY
+
+
+def offset_delay(config: AcceleratorConfig) -> int:
+    """Cycles from a word to the offset of its channels."""
+    return gain_delay(config) + wide_multiplier(config).LATENCY
+
+
+def standardize_latency(config: AcceleratorConfig) -> int:
+    """Cycles from a word to its result."""
+    return offset_delay(config) + 1 + RoundShift.LATENCY + 1
+
+
 class Standardize(wiring.Component):
     """Computes u and y of docs/architecture.md, VECTOR, in R lanes.
 
@@ -40,7 +58,7 @@ class Standardize(wiring.Component):
     Parameters
     ----------
     config
-        Sets the lanes of a word.
+        Sets the lanes of a word; ``products``.
 
     Members
     -------
@@ -49,13 +67,15 @@ class Standardize(wiring.Component):
     i : In(marked word of signed(11) lanes), statistics : In(statistics_layout), i_valid : In(1)
         A word and its row's statistics.
     gain : In(R lanes of unsigned(16)), offset : In(R lanes of unsigned(32))
-        Two's complement parameters of the word that came `GAIN_DELAY` or `OFFSET_DELAY` cycles ago.
+        Two's complement parameters of the word that came `gain_delay` or `offset_delay` cycles ago.
+    product : Out(ProductPort)
+        Makes the products of elements and ``inverse``.
     o : Out(word), o_valid : Out(1)
         Result; lanes outside the row are 0.
 
     Timing
     ------
-    Latency `LATENCY` cycles; one word per cycle; never stalls.
+    Latency `standardize_latency` cycles; one word per cycle; never stalls.
 
     Numerics
     --------
@@ -68,12 +88,9 @@ class Standardize(wiring.Component):
     i_valid: Signal
     gain: data.View
     offset: data.View
+    product: Any
     o: data.View
     o_valid: Signal
-
-    GAIN_DELAY = Multiplier.LATENCY + RoundShift.LATENCY
-    OFFSET_DELAY = GAIN_DELAY + Multiplier.LATENCY
-    LATENCY = OFFSET_DELAY + 1 + RoundShift.LATENCY + 1
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
@@ -84,19 +101,22 @@ class Standardize(wiring.Component):
             "i_valid": In(1),
             "gain": In(data.ArrayLayout(unsigned(16), config.rows)),
             "offset": In(data.ArrayLayout(unsigned(32), config.rows)),
+            "product": Out(ProductPort(config)),
             "o": Out(word_layout(config)),
             "o_valid": Out(1),
         })
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        shift = delayed(m, self.statistics.shift, Multiplier.LATENCY, "shift")
+        latency = standardize_latency(self.config)
+        shift = delayed(m, self.statistics.shift, products_latency(self.config), "shift")
         post_shift = Signal(5)
         m.d.sync += post_shift.eq(self.fields.post_shift - 1)
-        mask = delayed(m, self.i.mask, self.LATENCY - 1, "mask")
-        m.d.comb += self.o_valid.eq(
-            delayed(m, self.i_valid, self.LATENCY, "valid", reset_less=False)
-        )
+        mask = delayed(m, self.i.mask, latency - 1, "mask")
+        m.d.comb += [
+            self.o_valid.eq(delayed(m, self.i_valid, latency, "valid", reset_less=False)),
+            self.product.factor.eq(self.statistics.inverse),
+        ]
         for r in range(self.config.rows):
             u = self._standard(m, r, shift)
             y = self._affine(m, r, u, post_shift)
@@ -107,21 +127,20 @@ class Standardize(wiring.Component):
         return m
 
     def _standard(self, m: Module, r: int, shift: Signal) -> Signal:
-        """Return u of lane r, `GAIN_DELAY` cycles after its element."""
-        m.submodules[f"deviation_{r}"] = product = Multiplier(16, 17)
+        """Return u of lane r, `gain_delay` cycles after its element."""
         standard = RoundShift(32 - S_LEAST + 1, 4, U_BITS)
         m.submodules[f"standard_{r}"] = Shared(standard)
         m.d.comb += [
-            product.a.eq((self.i.lanes[r] << 4) - self.statistics.mu),
-            product.b.eq(self.statistics.inverse),
-            standard.i.eq(product.p[S_LEAST - 1 :]),
+            self.product.elements[r].eq((self.i.lanes[r] << 4) - self.statistics.mu),
+            standard.i.eq(self.product.products[r][S_LEAST - 1 : 32]),
             standard.shift.eq(shift),
         ]
         return standard.o
 
     def _affine(self, m: Module, r: int, u: Signal, post_shift: Signal) -> Signal:
-        """Return y of lane r, `LATENCY` - 1 cycles after its element, not yet clamped."""
-        m.submodules[f"gain_{r}"] = product = Multiplier(U_BITS, 16)
+        """Return y of lane r, `standardize_latency` - 1 cycles after its element, unclamped."""
+        multiplier = wide_multiplier(self.config)
+        m.submodules[f"gain_{r}"] = product = multiplier(signed(U_BITS), signed(16))
         affine = RoundShift(SUM_BITS, 5, Y_BITS)
         m.submodules[f"affine_{r}"] = Shared(affine)
         total = Signal(signed(SUM_BITS), name=f"total_{r}", reset_less=True)

@@ -4,12 +4,13 @@ from amaranth import Array, Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from vitaccel.hw.primitives.multiplier import Multiplier
+from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.primitives.pipe import delayed
+from vitaccel.hw.primitives.product import narrow_multiplier
 from vitaccel.hw.primitives.round_shift import RoundShift
 from vitaccel.hw.vector.moments import moments_layout
 
-__all__ = ["Variance", "variance_layout"]
+__all__ = ["Variance", "variance_latency", "variance_layout"]
 
 V_BITS = 42  # D·S2 - S1² <= (D / 2 · 2040)² for D <= 2048
 MU_BITS = 16
@@ -22,11 +23,21 @@ def variance_layout() -> data.StructLayout:
     return data.StructLayout({"v": V_BITS, "mu": signed(MU_BITS)})
 
 
+def variance_latency(config: AcceleratorConfig) -> int:
+    """Cycles from a row's sums to its variance."""
+    return Variance.INTERVAL + narrow_multiplier(config).LATENCY + 1
+
+
 class Variance(wiring.Component):
     """Computes V and mu of docs/architecture.md, VECTOR.
 
     ``V = D·S2 - S1²`` and ``mu = (S1·mean_mul + 2**(mean_shift-1)) >> mean_shift``: eight products
     of limbs go through one multiplier and one accumulator, highest weight first.
+
+    Parameters
+    ----------
+    config
+        ``products``.
 
     Members
     -------
@@ -40,7 +51,7 @@ class Variance(wiring.Component):
 
     Timing
     ------
-    Latency `LATENCY` cycles; one row every `INTERVAL` cycles. No combinational paths.
+    Latency `variance_latency` cycles; one row every `INTERVAL` cycles. No combinational paths.
 
     Numerics
     --------
@@ -54,9 +65,9 @@ class Variance(wiring.Component):
     o: stream.Interface
 
     INTERVAL = 8
-    LATENCY = INTERVAL + Multiplier.LATENCY + 1
 
-    def __init__(self) -> None:
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
         super().__init__({
             "length": In(12),
             "mean_mul": In(17),
@@ -80,7 +91,8 @@ class Variance(wiring.Component):
         m.d.comb += self.i.ready.eq(step == self.INTERVAL - 1)
         m.d.sync += step.eq(step + self.i.valid)
 
-        m.submodules.multiplier = multiplier = Multiplier(18, LIMB + 2)
+        kind = narrow_multiplier(self.config)
+        m.submodules.multiplier = multiplier = kind(signed(18), signed(LIMB + 2))
         m.d.comb += [
             multiplier.a.eq(Array(a for a, _ in products)[step]),
             multiplier.b.eq(Array(b for _, b in products)[step]),
@@ -92,7 +104,7 @@ class Variance(wiring.Component):
         actions = Signal(4)
         m.d.comb += actions.eq(Cat(self.i.valid, fresh, shifted, self.i.ready))
         valid, fresh, shifted, final = delayed(
-            m, actions, Multiplier.LATENCY, "actions", reset_less=False
+            m, actions, kind.LATENCY, "actions", reset_less=False
         )
         total = Signal(signed(V_BITS + 2), reset_less=True)
         before = Mux(fresh, 0, Mux(shifted, Cat(Const(0, LIMB), total).as_signed(), total))

@@ -11,9 +11,13 @@ from vitaccel import isa
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.memory.fetch import Fetch
 from vitaccel.hw.memory.walk import Walk
+from vitaccel.hw.parts import link_first_part, part_config
 from vitaccel.hw.ports import ReadPort, WritePort, command_layout, unit_layout
+from vitaccel.hw.primitives.times import times
 from vitaccel.hw.vector.layernorm import LayerNorm
 from vitaccel.hw.vector.marker import Marker
+from vitaccel.hw.vector.parts import Join, Split, SplitWrites
+from vitaccel.hw.vector.products import Products
 from vitaccel.hw.vector.replay import Replay
 from vitaccel.hw.vector.softmax import Softmax
 
@@ -35,7 +39,7 @@ class Vector(wiring.Component):
     Parameters
     ----------
     config
-        Shapes both operators.
+        Shapes both operators, which work on ``vector_lanes`` lanes at once.
 
     Members
     -------
@@ -56,13 +60,13 @@ class Vector(wiring.Component):
     dst : Out(WritePort)
         Results.
     param, exp : In(WritePort)
-        VECTOR_PARAM and EXP of `isa.Space`. Always ready. Not to be written where a command in
-        progress reads.
+        VECTOR_PARAM and EXP of `isa.Space`; a word of parameters takes ``vector_cycles`` cycles.
+        Not to be written where a command in progress reads.
 
     Timing
     ------
-    First request `START` cycles after a command; then as `LayerNorm` or `Softmax`, one word per
-    cycle for long enough rows.
+    First request `START` cycles after a command; then as `LayerNorm` or `Softmax`, one word every
+    ``vector_cycles`` cycles for long enough rows.
     """
 
     command: stream.Interface
@@ -94,12 +98,7 @@ class Vector(wiring.Component):
         held = Signal(unit_layout(isa.Unit.VECTOR))
         norm = _fields(isa.Op.NORM, held)
         softmax = _fields(isa.Op.SOFTMAX, held)
-        m.submodules.layernorm = layernorm = LayerNorm(self.config)
-        m.submodules.softmax = exponentials = Softmax(self.config)
-        units = (exponentials, layernorm)
-        wiring.connect(m, wiring.flipped(self.param), layernorm.write)
-        wiring.connect(m, wiring.flipped(self.exp), exponentials.write)
-        m.d.comb += [layernorm.fields.eq(norm), exponentials.fields.eq(softmax)]
+        units = self._operators(m, norm, softmax, held.norm)
 
         start = Signal()
         ended = Signal()
@@ -108,11 +107,34 @@ class Vector(wiring.Component):
         self._write(m, norm, start, held.norm, units, ended)
         return m
 
+    def _operators(self, m: Module, norm: data.View, softmax: data.View, which: Signal) -> Units:
+        """Softmax and LayerNorm, with the memory and the multipliers that they share."""
+        cycles = self.config.vector_cycles
+        parts = part_config(self.config, cycles)
+        m.submodules.layernorm = layernorm = LayerNorm(parts)
+        m.submodules.softmax = exponentials = Softmax(parts)
+        m.submodules.products = products = Products(parts)
+        m.submodules.params = params = SplitWrites(self.config)
+        wiring.connect(m, wiring.flipped(self.param), params.i)
+        wiring.connect(m, params.o, layernorm.write)
+        link_first_part(m, self.exp, exponentials.write)
+        wiring.connect(m, exponentials.product, products.first)
+        wiring.connect(m, layernorm.product, products.second)
+        first = Signal.like(norm.param)  # word of parameters, in words of the operators
+        m.d.sync += first.eq(times(norm.param, cycles))
+        m.d.comb += [
+            products.use_second.eq(which),
+            exponentials.fields.eq(softmax),
+            layernorm.fields.eq(norm),
+            layernorm.fields.param.eq(first),
+        ]
+        return exponentials, layernorm
+
     def _control(self, m: Module, held: data.View, start: Signal, ended: Signal) -> None:
         """Take a command, check it, start it, wait for its last write."""
         norm = _fields(isa.Op.NORM, held)
         capacity = Signal(16 + bits_for(self.config.rows))  # elements of n_words
-        m.d.sync += [capacity.eq(norm.n_words * self.config.rows), self.done.eq(ended)]
+        m.d.sync += [capacity.eq(times(norm.n_words, self.config.rows)), self.done.eq(ended)]
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("TAKE"))
             with m.State("TAKE"):
@@ -168,9 +190,13 @@ class Vector(wiring.Component):
         m.submodules.fetch = fetch = Fetch(self.config, 1)
         m.submodules.marker = marker = Marker(self.config)
         m.submodules.replay = replay = Replay(self.config)
+        m.submodules.once = once = Split(self.config)
+        m.submodules.again = again = Split(self.config)
         wiring.connect(m, fetch.port, wiring.flipped(self.src))
         wiring.connect(m, fetch.o, marker.i)
         wiring.connect(m, marker.o, replay.i)
+        wiring.connect(m, replay.once, once.i)
+        wiring.connect(m, replay.again, again.i)
         m.d.comb += [
             *_walk(reads, fields, "src", start),
             fetch.i.p.address.eq(reads.o.p.address),
@@ -178,11 +204,11 @@ class Vector(wiring.Component):
             fetch.i.valid.eq(reads.o.valid),
             reads.o.ready.eq(fetch.i.ready),
             marker.length.eq(fields.length),
-            replay.once.ready.eq(Mux(norm, units[1].i.ready, units[0].i.ready)),
-            replay.again.ready.eq(Mux(norm, units[1].again.ready, units[0].again.ready)),
+            once.o.ready.eq(Mux(norm, units[1].i.ready, units[0].i.ready)),
+            again.o.ready.eq(Mux(norm, units[1].again.ready, units[0].again.ready)),
         ]
         for which, unit in enumerate(units):
-            for words, port in ((replay.once, unit.i), (replay.again, unit.again)):
+            for words, port in ((once.o, unit.i), (again.o, unit.again)):
                 m.d.comb += [
                     port.payload.eq(words.payload),
                     port.valid.eq(words.valid & (norm == which)),
@@ -193,16 +219,20 @@ class Vector(wiring.Component):
     ) -> None:
         """Write the results of the unit at work."""
         m.submodules.writes = writes = Walk(2)
+        m.submodules.results = results = Join(self.config)
         taken = Signal()
         m.d.comb += [
             *_walk(writes, fields, "dst", start),
             self.dst.p.address.eq(writes.o.p.address),
-            self.dst.p.data.eq(Mux(norm, units[1].o.payload, units[0].o.payload)),
-            self.dst.valid.eq(units[1].o.valid | units[0].o.valid),
+            results.i.payload.eq(Mux(norm, units[1].o.payload, units[0].o.payload)),
+            results.i.valid.eq(units[1].o.valid | units[0].o.valid),
+            self.dst.p.data.eq(results.o.payload),
+            self.dst.valid.eq(results.o.valid),
+            results.o.ready.eq(self.dst.ready),
             taken.eq(self.dst.valid & self.dst.ready),
             writes.o.ready.eq(taken),
             ended.eq(taken & writes.o.p.last[0]),
-            *(unit.o.ready.eq(self.dst.ready) for unit in units),
+            *(unit.o.ready.eq(results.i.ready) for unit in units),
         ]
 
 
