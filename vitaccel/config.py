@@ -10,7 +10,7 @@ from pydantic import Field
 
 from vitaccel.errors import ConfigError
 
-__all__ = ["PRESETS", "AcceleratorConfig", "Config"]
+__all__ = ["PRESETS", "AcceleratorConfig", "Config", "Products"]
 
 
 class Config(pydantic.BaseModel):
@@ -57,6 +57,16 @@ def _int(low: int, high: int, text: str) -> Any:
     return Field(ge=low, le=high, description=text)
 
 
+Products = Literal["blocks", "mixed", "luts"]
+
+
+def _products(unit: str) -> Any:
+    return Field(
+        description=f"{unit} multiplies in multiplier blocks, in LUTs where a factor has 13 bits "
+        "or less, or always in LUTs"
+    )
+
+
 class AcceleratorConfig(Config):
     """Everything that shapes the gateware. Words are `rows` bytes; see docs/architecture.md."""
 
@@ -78,13 +88,8 @@ class AcceleratorConfig(Config):
     ] = "multiplier"
     post_cycles: Annotated[int, _int(1, 16, "cycles of POST for a word: rows / this lanes")] = 1
     vector_cycles: Annotated[int, _int(1, 16, "cycles of VECTOR for a word, alike")] = 1
-    products: Annotated[
-        Literal["blocks", "mixed", "luts"],
-        Field(
-            description="POST and VECTOR multiply in multiplier blocks, in LUTs where a factor has "
-            "13 bits or less, or always in LUTs"
-        ),
-    ] = "blocks"
+    post_products: Annotated[Products, _products("POST")] = "blocks"
+    vector_products: Annotated[Products, _products("VECTOR")] = "blocks"
     accumulator_rows: Annotated[int, _int(16, 1024, "rows one GEMM can stream, a power of two")] = (
         256
     )
@@ -242,9 +247,9 @@ PRESETS = {
         rows=12,
         columns=24,
         weight_bits=4,
-        post_cycles=3,
+        post_cycles=2,
         vector_cycles=3,
-        products="mixed",
+        vector_products="luts",
         accumulator_rows=128,
         accumulator_bits=24,
         activation_words=16384,

@@ -18,7 +18,7 @@ from amaranth import Shape
 from amaranth.lib import wiring
 
 from vitaccel.census import Storage, census
-from vitaccel.config import AcceleratorConfig
+from vitaccel.config import AcceleratorConfig, Products
 from vitaccel.ecp5 import DEVICES, Resources, Words, words
 from vitaccel.hw.memory.scratchpad import Scratchpad
 from vitaccel.hw.memory.weight_buffer import WeightBuffer
@@ -126,7 +126,7 @@ def _post_terms(config: AcceleratorConfig) -> Terms:
         "lane that shifts only": lanes * (config.requant == "shift"),
         "lane of other parts": config.rows - lanes,
         "bit that selects a column": chosen * config.accumulator_bits,
-        **_product_terms(config, lanes * (config.requant != "shift")),
+        **_product_terms(config.post_products, lanes * (config.requant != "shift")),
     }
 
 
@@ -137,15 +137,15 @@ def _vector_terms(config: AcceleratorConfig) -> Terms:
         "lane": lanes,
         "lane with log2 attention": lanes * config.log2_attention,
         "lane of other parts": config.rows - lanes,
-        "unit with narrow products in LUTs": config.products != "blocks",
-        **_product_terms(config, lanes),
+        "unit with narrow products in LUTs": config.vector_products != "blocks",
+        **_product_terms(config.vector_products, lanes),
     }
 
 
-def _product_terms(config: AcceleratorConfig, lanes: int) -> Terms:
+def _product_terms(where: Products, lanes: int) -> Terms:
     return {
-        "lane with narrow products in LUTs": lanes * (config.products != "blocks"),
-        "lane with wide products in LUTs": lanes * (config.products == "luts"),
+        "lane with narrow products in LUTs": lanes * (where != "blocks"),
+        "lane with wide products in LUTs": lanes * (where == "luts"),
     }
 
 

@@ -23,9 +23,11 @@ MEASURED: Mapping[str, AcceleratorConfig] = {
         columns=24, weight_bits=4, activation_words=16384, post_words=256
     ),
     "ulx3s-85f": PRESETS["ulx3s-85f"],
-    "demo in LUTs": PRESETS["demo"].replace(products="luts"),
-    "tiny mixed": TINY.replace(products="mixed"),
-    "tiny in parts": TINY.replace(products="luts", post_cycles=2, vector_cycles=2),
+    "demo in LUTs": PRESETS["demo"].replace(post_products="luts", vector_products="luts"),
+    "tiny mixed": TINY.replace(post_products="mixed", vector_products="mixed"),
+    "tiny in parts": TINY.replace(
+        post_products="luts", vector_products="luts", post_cycles=2, vector_cycles=2
+    ),
     "4x16": TINY.replace(columns=16),
     "4x16 half pot": TINY.replace(columns=16, pot_columns=8),
     "4x16 packed": TINY.replace(columns=16, weight_bits=4),
@@ -126,16 +128,18 @@ def _row(name: str, unit: str, real: Resources, guess: Resources) -> dict[str, A
 
 
 def main() -> None:
-    """Synthesise, measure coefficients, record; what is not asked for stays as it is stored."""
+    """Synthesise, fit the units asked for, record; everything else stays as it is stored."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", choices=[[], *EVERYTHING], default=[])
     parser.add_argument("--units", nargs="+", choices=list(UNITS), default=list(UNITS))
+    parser.add_argument("--keep", action="store_true", help="keep the coefficients")
     asked = parser.parse_args()
     found = stored()
     for name in asked.names or EVERYTHING:
         for unit in asked.units:
             found[name, unit] = measure(name, unit)
-    known = {unit: fit(unit, found) for unit in UNITS}
+    known = json.loads(COEFFICIENTS.read_text())
+    known |= {unit: fit(unit, found) for unit in asked.units if not asked.keep}
     COEFFICIENTS.write_text(json.dumps(known, indent=1) + "\n")
     rows = [row for name in EVERYTHING for row in compare(name, found)]
     held = ", ".join(HELD_OUT)

@@ -44,7 +44,10 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
         "post_cycles must divide rows (12) and leave two lanes or more, not 5",
     ),
     ({"vector_cycles": 8}, "vector_cycles must divide rows (8) and leave two lanes or more, not 8"),
-    ({"products": "dsp"}, "products: input should be 'blocks', 'mixed' or 'luts', not 'dsp'"),
+    (
+        {"post_products": "dsp"},
+        "post_products: input should be 'blocks', 'mixed' or 'luts', not 'dsp'",
+    ),
     ({"activation_banks": 3}, "activation_banks must be a power of two, not 3"),
     ({"weight_words": 65}, "weight_words must be a power of two, not 65"),
     (
@@ -139,7 +142,8 @@ def test_digest_differs_with_every_parameter() -> None:
     changes: dict[str, Any] = {
         "rows": 4, "columns": 24, "pot_columns": 0, "weight_bits": 7, "pot_bits": 3,
         "activation_bits": 7, "log2_attention": True, "requant": "shift", "post_cycles": 2,
-        "vector_cycles": 2, "products": "luts", "accumulator_rows": 128,
+        "vector_cycles": 2, "post_products": "luts",
+        "vector_products": "mixed", "accumulator_rows": 128,
         "accumulator_bits": 31, "activation_words": 2048, "activation_banks": 2,
         "weight_words": 1024, "post_words": 127, "vector_words": 63, "row_words": 63,
         "table_slots": 3, "axi_bytes": 4, "burst_beats": 31, "queue_depth": 3,

@@ -108,7 +108,9 @@ def test_a_preset_has_resources(name: str) -> None:
     ("products", "post", "vector"), [("blocks", 4, 7), ("mixed", 2, 4), ("luts", 0, 0)]
 )
 def test_multipliers_beside_the_array(products: str, post: int, vector: int) -> None:
-    config = PRESETS["tiny"].replace(post_cycles=2, vector_cycles=2, products=products)
+    config = PRESETS["tiny"].replace(
+        post_cycles=2, vector_cycles=2, post_products=products, vector_products=products
+    )
     for name, number in (("post", post), ("vector", vector)):
         exact, _ = fixed(name, config)
         assert exact.dsp == number

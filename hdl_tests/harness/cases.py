@@ -14,7 +14,9 @@ CASES = {
     "w4a4": (PRESETS["w4a4"], {"dim": 16, "heads": 2, "bits": 4, "weight_bits": 4, "pot": 0.0}),
     "tiny": (PRESETS["tiny"], {"dim": 24, "tokens": 17}),
     "padded-heads": (
-        PRESETS["mixed-12x24"].replace(post_cycles=3, vector_cycles=2, products="luts"),
+        PRESETS["mixed-12x24"].replace(
+            post_cycles=3, vector_cycles=2, post_products="luts", vector_products="luts"
+        ),
         {"dim": 48, "tokens": 17, "log2": True},
     ),
     "row-blocks": (PRESETS["tiny"].replace(**SMALL), {"dim": 24, "tokens": 37, "heads": 2}),
@@ -24,7 +26,11 @@ CASES = {
     ),
     "kv4": (
         PRESETS["w4a8"].replace(
-            accumulator_rows=16, post_cycles=2, vector_cycles=4, products="mixed"
+            accumulator_rows=16,
+            post_cycles=2,
+            vector_cycles=4,
+            post_products="mixed",
+            vector_products="luts",
         ),
         {"dim": 24, "heads": 2, "tokens": 20, "weight_bits": 4, "pot": 0.0, "kv_bits": 4},
     ),

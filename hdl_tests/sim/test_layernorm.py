@@ -39,7 +39,7 @@ def test_matches_golden_on_longest_rows() -> None:
 
 @pytest.mark.parametrize("products", ["blocks", "mixed", "luts"])
 def test_latency(products: str) -> None:
-    config = SMALL.replace(products=products)
+    config = SMALL.replace(vector_products=products)
     for length in (3, 24):
         dut = LayerNorm(config)
         case = NormCase(config=config, length=length, rows=corner_rows(length)[:1])

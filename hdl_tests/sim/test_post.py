@@ -22,10 +22,10 @@ CONFIGS = {
     "packed": PRESETS["w4a8"].replace(rows=2, columns=10, pot_columns=2, **_SMALL),
     "shift": PRESETS["shift"].replace(rows=2, columns=4, **_SMALL),
     "two parts": PRESETS["w4a8"].replace(
-        rows=4, columns=12, pot_columns=4, post_cycles=2, products="mixed", **_SMALL
+        rows=4, columns=12, pot_columns=4, post_cycles=2, post_products="mixed", **_SMALL
     ),
     "three parts": PRESETS["tiny"].replace(
-        rows=6, columns=6, post_cycles=3, products="luts", **_SMALL
+        rows=6, columns=6, post_cycles=3, post_products="luts", **_SMALL
     ),
 }
 

@@ -118,7 +118,13 @@ def check(config: AcceleratorConfig, words: list[Word]) -> None:
 
 @pytest.mark.parametrize(
     "config",
-    [TINY, SHIFT, PRESETS["demo"], TINY.replace(products="mixed"), TINY.replace(products="luts")],
+    [
+        TINY,
+        SHIFT,
+        PRESETS["demo"],
+        TINY.replace(post_products="mixed"),
+        TINY.replace(post_products="luts"),
+    ],
     ids=["tiny", "shift", "demo", "mixed", "luts"],
 )
 @pytest.mark.parametrize("seed", range(3))

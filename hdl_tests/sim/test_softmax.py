@@ -70,7 +70,7 @@ def test_log2_rounds_ties_as_golden() -> None:
 
 @pytest.mark.parametrize("products", ["blocks", "mixed", "luts"])
 def test_latency(products: str) -> None:
-    config = SMALL.replace(products=products)
+    config = SMALL.replace(vector_products=products)
     for length in (1, 24):
         dut = Softmax(config)
         case = SoftmaxCase(config=config, length=length, rows=corner_rows(length)[:1])

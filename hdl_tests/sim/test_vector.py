@@ -25,8 +25,12 @@ CONFIG = AcceleratorConfig(
     rows=3, columns=6, pot_columns=3, log2_attention=True, row_words=8, vector_words=16
 )
 PARTS = {
-    "two": CONFIG.replace(rows=4, columns=8, pot_columns=4, vector_cycles=2, products="mixed"),
-    "three": CONFIG.replace(rows=6, columns=12, pot_columns=6, vector_cycles=3, products="luts"),
+    "two": CONFIG.replace(
+        rows=4, columns=8, pot_columns=4, vector_cycles=2, vector_products="mixed"
+    ),
+    "three": CONFIG.replace(
+        rows=6, columns=12, pot_columns=6, vector_cycles=3, vector_products="luts"
+    ),
 }
 LINEAR = AcceleratorConfig(rows=3, columns=3, row_words=8, vector_words=16)
 TALL = AcceleratorConfig(rows=5, columns=5, row_words=512, vector_words=512)

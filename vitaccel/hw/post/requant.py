@@ -48,7 +48,7 @@ class Requant(wiring.Component):
     Parameters
     ----------
     config
-        ``rows``, ``accumulator_bits``, ``requant``, ``products``.
+        ``rows``, ``accumulator_bits``, ``requant``, ``post_products``.
 
     Members
     -------

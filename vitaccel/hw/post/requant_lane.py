@@ -91,7 +91,7 @@ def scalers(config: AcceleratorConfig) -> tuple[Scaler, Scaler]:
     """What scales accumulators, and residuals."""
     if config.requant == "shift":
         return Shifter, Shifter
-    return wide_multiplier(config), narrow_multiplier(config)
+    return wide_multiplier(config.post_products), narrow_multiplier(config.post_products)
 
 
 class RequantLane(wiring.Component):

@@ -22,7 +22,7 @@ def moments_layout() -> data.StructLayout:
 
 def moments_latency(config: AcceleratorConfig) -> int:
     """Cycles from a row's last word to its sums."""
-    return narrow_multiplier(config).LATENCY + tree_latency(config.rows) + 1
+    return narrow_multiplier(config.vector_products).LATENCY + tree_latency(config.rows) + 1
 
 
 class Moments(wiring.Component):
@@ -31,7 +31,7 @@ class Moments(wiring.Component):
     Parameters
     ----------
     config
-        Sets the lanes of a word; ``products``.
+        Sets the lanes of a word; ``vector_products``.
 
     Members
     -------
@@ -66,7 +66,7 @@ class Moments(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         squares = []
-        multiplier = narrow_multiplier(self.config)
+        multiplier = narrow_multiplier(self.config.vector_products)
         for r, lane in enumerate(self.i.lanes):
             m.submodules[f"square_{r}"] = square = multiplier(SCALED, SCALED)
             m.d.comb += [square.a.eq(lane), square.b.eq(lane)]

@@ -16,7 +16,7 @@ ELEMENT, FACTOR = signed(17), unsigned(16)
 
 def products_latency(config: AcceleratorConfig) -> int:
     """Cycles from elements to their products."""
-    return wide_multiplier(config).LATENCY
+    return wide_multiplier(config.vector_products).LATENCY
 
 
 def ProductPort(config: AcceleratorConfig) -> wiring.Signature:  # a name like ReadPort: used alike
@@ -34,7 +34,7 @@ class Products(wiring.Component):
     Parameters
     ----------
     config
-        Sets the lanes; ``products``.
+        Sets the lanes; ``vector_products``.
 
     Members
     -------
@@ -62,7 +62,7 @@ class Products(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        multiplier = wide_multiplier(self.config)
+        multiplier = wide_multiplier(self.config.vector_products)
         factor = Mux(self.use_second, self.second.factor, self.first.factor)
         for r in range(self.config.rows):
             m.submodules[f"lane_{r}"] = lane = multiplier(ELEMENT, FACTOR)

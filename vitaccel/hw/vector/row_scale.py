@@ -40,7 +40,7 @@ class RowScale(wiring.Component):
     Parameters
     ----------
     config
-        ``products``.
+        ``vector_products``.
 
     Members
     -------

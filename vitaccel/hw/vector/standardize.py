@@ -41,7 +41,7 @@ def gain_delay(config: AcceleratorConfig) -> int:
 
 def offset_delay(config: AcceleratorConfig) -> int:
     """Cycles from a word to the offset of its channels."""
-    return gain_delay(config) + wide_multiplier(config).LATENCY
+    return gain_delay(config) + wide_multiplier(config.vector_products).LATENCY
 
 
 def standardize_latency(config: AcceleratorConfig) -> int:
@@ -58,7 +58,7 @@ class Standardize(wiring.Component):
     Parameters
     ----------
     config
-        Sets the lanes of a word; ``products``.
+        Sets the lanes of a word; ``vector_products``.
 
     Members
     -------
@@ -139,7 +139,7 @@ class Standardize(wiring.Component):
 
     def _affine(self, m: Module, r: int, u: Signal, post_shift: Signal) -> Signal:
         """Return y of lane r, `standardize_latency` - 1 cycles after its element, unclamped."""
-        multiplier = wide_multiplier(self.config)
+        multiplier = wide_multiplier(self.config.vector_products)
         m.submodules[f"gain_{r}"] = product = multiplier(signed(U_BITS), signed(16))
         affine = RoundShift(SUM_BITS, 5, Y_BITS)
         m.submodules[f"affine_{r}"] = Shared(affine)

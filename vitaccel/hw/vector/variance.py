@@ -25,7 +25,7 @@ def variance_layout() -> data.StructLayout:
 
 def variance_latency(config: AcceleratorConfig) -> int:
     """Cycles from a row's sums to its variance."""
-    return Variance.INTERVAL + narrow_multiplier(config).LATENCY + 1
+    return Variance.INTERVAL + narrow_multiplier(config.vector_products).LATENCY + 1
 
 
 class Variance(wiring.Component):
@@ -37,7 +37,7 @@ class Variance(wiring.Component):
     Parameters
     ----------
     config
-        ``products``.
+        ``vector_products``.
 
     Members
     -------
@@ -91,7 +91,7 @@ class Variance(wiring.Component):
         m.d.comb += self.i.ready.eq(step == self.INTERVAL - 1)
         m.d.sync += step.eq(step + self.i.valid)
 
-        kind = narrow_multiplier(self.config)
+        kind = narrow_multiplier(self.config.vector_products)
         m.submodules.multiplier = multiplier = kind(signed(18), signed(LIMB + 2))
         m.d.comb += [
             multiplier.a.eq(Array(a for a, _ in products)[step]),
