@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from vitaccel import isa
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.axi.axi_memory import MemoryTiming
+from vitaccel.hw.axi.axi_read import AxiRead
 from vitaccel.hw.mxu.accumulators import Accumulators, accumulators_latency
+from vitaccel.hw.shell.sequencer import Sequencer
 from vitaccel.spans import Interval, Span, producers, working_steps
 from vitaccel.tiles import load_cycles
 
@@ -39,15 +41,16 @@ class Timeline:
     stored: int  # bytes
 
     def summary(self, program: "Program", config: AcceleratorConfig, mhz: float) -> dict[str, Any]:
-        """Figures of the run at a clock, as JSON takes them."""
+        """Figures of an image at a clock, as JSON takes them."""
         macs = sum(layer["macs"] for layer in program.layers)
         return {
-            "cycles_per_image": self.cycles,
+            "batch": program.batch,
+            "cycles_per_image": round(self.cycles / program.batch),
             "mac_utilization": round(macs / (config.rows * config.columns * self.cycles), 4),
             "mhz": mhz,
-            "images_per_second": round(mhz * 1e6 / self.cycles, 2),
-            "bytes_loaded": self.loaded,
-            "bytes_stored": self.stored,
+            "images_per_second": round(program.batch * mhz * 1e6 / self.cycles, 2),
+            "bytes_loaded": round(self.loaded / program.batch),
+            "bytes_stored": round(self.stored / program.batch),
         }
 
     @staticmethod
@@ -91,6 +94,8 @@ class _Model:
         self, config: AcceleratorConfig, timing: MemoryTiming, program: "Sequence[Decoded]"
     ) -> None:
         self.config, self.timing, self.program = config, timing, program
+        pauses = timing.refresh_cycles / timing.refresh_every if timing.refresh_every else 0.0
+        self.interval = timing.interval / (1 - pauses)  # cycles a beat of the bus takes
         self.start: dict[int, float] = {}  # by position in the program
         self.end: dict[int, float] = {}
         self.free: dict[isa.Unit, float] = dict.fromkeys(isa.Unit, 0.0)
@@ -98,6 +103,10 @@ class _Model:
         self.launched = 0.0  # the last beat so far
         self.bus = 0.0  # when it has moved everything asked for so far
         self.fetched = 0  # instructions
+        self.transfers: list[tuple[float, float]] = []  # by LOAD, in order
+        self.passed = 0  # of these, by the program's requests
+        self.arrived: list[float] = []  # instructions in the sequencer
+        self.taken: list[float] = []  # instructions by the sequencer, to be dispatched
         self.moved: dict[isa.Op, int] = {isa.Op.LOAD: 0, isa.Op.STORE: 0}
         self.dispatched: list[float] = []
         self.queues: dict[isa.Unit, list[int]] = {unit: [] for unit in isa.Unit}
@@ -133,9 +142,34 @@ class _Model:
             room = self.room.get(n)
             if room is not None and room not in self.start:
                 return
+            self.arrived.append(self._arrival(n))
             earlier = self.dispatched[-1] if n else FETCH
+            self.taken.append(max(earlier, self.arrived[-1]))
             left = self.start[room] if room is not None else 0.0
-            self.dispatched.append(max(earlier + DISPATCH, left))
+            self.dispatched.append(max(self.taken[-1] + DISPATCH, left))
+
+    def _arrival(self, n: int) -> float:
+        """When instruction n is there: two are asked for as soon as there is room for them.
+
+        They come behind what LOAD has asked for before, of which half a burst has come.
+        """
+        width = self.config.axi_bytes
+        each = Sequencer.BURST_BYTES // isa.BYTES
+        depth = max(Sequencer.LEAST_DEPTH * width, 2 * Sequencer.BURST_BYTES) // isa.BYTES
+        if n < depth:
+            return 0.0
+        if n % each:
+            return self.arrived[-1]
+        asked = until = self.taken[n + each - 1 - depth] + isa.BYTES // width
+        while self.passed < len(self.transfers) and self.transfers[self.passed][1] <= asked:
+            self.passed += 1
+        for begin, end in self.transfers[self.passed :]:
+            if begin - self.timing.latency > until:
+                break
+            until = end
+        most = (AxiRead.OUTSTANDING - 0.5) * self.config.burst_beats * self.interval
+        moved = Sequencer.BURST_BYTES // width * self.interval
+        return asked + self.timing.latency + min(until - asked, most) + moved
 
     def _time(self, n: int) -> bool:
         """Time instruction n if all it waits for is timed."""
@@ -167,8 +201,7 @@ class _Model:
     def _transfer(self, n: int) -> None:
         """The bus moves one beat every ``interval`` cycles, for whoever comes first."""
         fields, timing, width = self.program[n].fields, self.timing, self.config.axi_bytes
-        pauses = timing.refresh_cycles / timing.refresh_every if timing.refresh_every else 0.0
-        interval = timing.interval / (1 - pauses)
+        interval = self.interval
         beats = fields["n_rows"] * -(-fields["n_words"] * self.config.rows // width)
         begin = self.start[n] + timing.latency
         # The program comes over the bus too: first in the time that the bus had nothing else to do.
@@ -178,6 +211,8 @@ class _Model:
         begin = max(self.bus, begin)
         self.bus = self.end[n] = begin + program + beats * interval + TRANSFER
         self.free[isa.UNIT_OF[self.program[n].op]] = self.bus - timing.latency
+        if self.program[n].op == isa.Op.LOAD:
+            self.transfers.append((begin, self.bus))
         self.moved[self.program[n].op] += fields["n_rows"] * fields["n_words"] * self.config.rows
 
     def _drain(self, n: int) -> None:

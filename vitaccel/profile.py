@@ -18,7 +18,7 @@ __all__ = ["Profile", "busy_cycles", "profile"]
 
 @dataclass(frozen=True)
 class Profile:
-    """Figures of one image.
+    """Figures of one run: of one image, or of a batch.
 
     Parameters
     ----------

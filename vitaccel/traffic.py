@@ -18,7 +18,7 @@ __all__ = ["Traffic", "bandwidth", "load_kind", "traffic"]
 
 @dataclass(frozen=True)
 class Traffic:
-    """Bytes of one image.
+    """Bytes of one run.
 
     Parameters
     ----------

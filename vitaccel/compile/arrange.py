@@ -22,7 +22,7 @@ SHARES = (1.0, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7)  # of the memory that spilling p
 
 @dataclass
 class Arrangement:
-    """``setup`` runs once (resident parameters), ``main`` once per image; ``data`` of each LOAD."""
+    """``setup`` runs once (resident parameters), ``main`` once per batch; ``data`` of each LOAD."""
 
     setup: list[Instruction] = field(default_factory=list)
     main: list[Instruction] = field(default_factory=list)
@@ -115,7 +115,8 @@ def _ordered(lowering: Lowering, steps: Sequence[Step], config: AcceleratorConfi
     rings = []
     for space, (capacity, name) in capacities(config).items():
         ring = _usage(steps, space, capacity, name)
-        if sum(buffer.size for buffer in ring.pending) <= capacity:
+        distinct = {id(lowering.payloads[buffer]): buffer.size for buffer in ring.pending}
+        if sum(distinct.values()) <= capacity:
             _settle(ring, lowering, result)
         else:
             rings.append(ring)
@@ -136,10 +137,13 @@ def _usage(steps: Sequence[Step], space: isa.Space, capacity: int, name: str) ->
 
 def _settle(ring: _Ring, lowering: Lowering, result: Arrangement) -> None:
     address = 0
+    places: dict[int, int] = {}
     for buffer in ring.pending:
-        buffer.address = address
-        address += buffer.size
-        result.setup.append(_load(buffer, lowering.payloads[buffer], result))
+        data = lowering.payloads[buffer]
+        buffer.address = places.setdefault(id(data), address)
+        if buffer.address == address:
+            address += buffer.size
+            result.setup.append(_load(buffer, data, result))
     result.resident[ring.name] = address
 
 
@@ -147,23 +151,21 @@ def _load(buffer: Buffer, data: np.ndarray, result: Arrangement) -> Instruction:
     """LOAD of a parameter buffer; data ``[words, planes, R]`` or ``[.., words, R]``."""
     assert buffer.space is not None
     planes = buffer.space in (isa.Space.POST_PARAM, isa.Space.VECTOR_PARAM)
-    rows = data.reshape(
-        -1, data.shape[-2] if planes else data.size // data.shape[-1], data.shape[-1]
-    )
+    n_words = data.shape[-2] if planes else data.size // data.shape[-1]
     stride = {isa.Space.POST_PARAM: 16, isa.Space.VECTOR_PARAM: 8}.get(buffer.space, 0)
     load = Instruction(
         isa.Op.LOAD,
         buffer.name,
         {
             "local_stride": stride,
-            "n_rows": rows.shape[0],
-            "n_words": rows.shape[1],
+            "n_rows": data.size // data.shape[-1] // n_words,
+            "n_words": n_words,
             "space": int(buffer.space),
         },
         {"local": View.whole(buffer)},
         writes=(View.whole(buffer),),
     )
-    result.data[load] = rows
+    result.data[load] = data
     return load
 
 
@@ -174,16 +176,24 @@ def _hoist(
     result: Arrangement,
     config: AcceleratorConfig,
 ) -> None:
-    """Put every load `LOOKAHEAD` steps before its first use, what is used first before the rest."""
+    """Put every load `LOOKAHEAD` steps before its first use, what is used first before the rest.
+
+    Parameters that meet several images take turns rarely: they are loaded as soon as there is room.
+    Of so many loads none comes between a GEMM and its POST, or the queue might fill with those that
+    wait for the GEMM.
+    """
     inputs = _inputs(steps)
     for now, step in enumerate(steps):
         open_rings = list(rings)
+        ahead = LOOKAHEAD
+        if lowering.strategy.together > 1:
+            ahead = 0 if step.instruction.op == isa.Op.POST else len(steps)
         while True:
             heads = [(ring.first_use[ring.pending[0]], ring) for ring in open_rings if ring.pending]
             use, ring = min(heads, key=lambda head: head[0], default=(len(steps), None))
             if inputs and inputs[0][0] <= min(use, now + LOOKAHEAD):
                 result.main.append(inputs.pop(0)[1])
-            elif ring is None or use > now + LOOKAHEAD:
+            elif ring is None or use > now + ahead or (inputs and inputs[0][0] < use):
                 break
             elif (buffer := ring.take(now)) is not None:
                 result.main.append(_load(buffer, lowering.payloads[buffer], result))

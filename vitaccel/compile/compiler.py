@@ -1,7 +1,7 @@
 """QNetwork and configuration to program."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,11 +20,13 @@ from vitaccel.compile.spill import most_alive
 from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
 from vitaccel.hw.axi.axi_memory import MemoryTiming
+from vitaccel.traffic import bandwidth
 
 __all__ = ["compile_network", "finish", "layer_macs"]
 
 ALIGN = 64
 FRUGAL = 2  # ways that are tried with spilling
+BUSY = 0.75  # of its time that a memory is at work for the array to wait for it
 
 
 def compile_network(
@@ -33,6 +35,7 @@ def compile_network(
     *,
     keep: bool = False,
     timing: MemoryTiming | None = None,
+    batch: int = 1,
 ) -> Program:
     """Map ``network`` onto the accelerator ``config``, in the fastest of several ways.
 
@@ -42,33 +45,70 @@ def compile_network(
         Also store every intermediate tensor to external memory, to compare or to debug.
     timing
         Of the external memory, by default a beat per cycle: it decides which way is the fastest.
+    batch
+        Images that one run computes.
 
     Raises
     ------
     ConfigError
-        If a layer cannot be mapped: names the layer, the reason, and what would work.
+        If ``batch`` is below 1, or a layer cannot be mapped: names the layer, the reason, and what
+        would work.
     """
+    if batch < 1:
+        raise ConfigError(f"batch must be 1 or more, not {batch}")
     packs: Packs = {}
-    lowered = [lower(network, config, keep, way, packs) for way in strategies(network, config)]
+    ways = strategies(network, config, batch)
+    lowered = [lower(network, config, keep, way, packs, batch) for way in ways]
     if not lowered[0].input_loads:
         raise ConfigError(f"network {network.name} has no patch embedding; its input has no use")
-    found: list[Program] = []
-    refused: list[ConfigError] = []
+    alive = {lowering: most_alive(lowering.steps) for lowering in lowered}
+    frugal = sorted(lowered, key=alive.__getitem__)
+    fitting = [x for x in lowered if batch == 1 or alive[x] <= config.activation_words]
     # What must be spilled takes longer than what need not; the most frugal ways lose least by it.
-    frugal = sorted(lowered, key=lambda lowering: most_alive(lowering.steps))[:FRUGAL]
-    for spilling, ways in ((False, lowered), (True, frugal)):
-        for lowering in () if found else ways:
-            try:
-                found.append(finish(lowering, timing, spilling))
-            except ConfigError as error:
-                refused.append(error)
+    found, refused = _finish_all(fitting, timing, spilling=False)
     if not found:
-        raise refused[-1]
+        found, refused = _finish_all(frugal[:FRUGAL], timing, spilling=True)
+    if not found:
+        if batch == 1:
+            raise refused[-1]
+        compile_network(network, config, keep=keep, timing=timing)  # says what it lacks itself
+        raise ConfigError(f"a batch of {batch} does not fit: {refused[-1]}, or take fewer images")
+    best = min(found, key=lambda made: made.cycles)
+    while best.waits_for_memory:  # then meeting weights less often may be worth some spilling
+        together = best.lowering.strategy.together
+        larger = [x for x in frugal if x.strategy.together > together][:1]
+        found, _ = _finish_all(larger, timing, spilling=True)
+        if not found or found[0].cycles >= best.cycles:
+            break
+        best = found[0]
+    return best.program
 
-    def cycles(program: Program) -> int:
-        return estimate.estimate(program, config, timing or MemoryTiming()).cycles
 
-    return min(found, key=cycles)
+class _Made(NamedTuple):
+    """A program, and what the estimate says of it."""
+
+    lowering: Lowering
+    program: Program
+    cycles: int
+    waits_for_memory: bool
+
+
+def _finish_all(
+    lowered: Sequence[Lowering], timing: MemoryTiming | None, spilling: bool
+) -> tuple[list[_Made], list[ConfigError]]:
+    """Programs of those lowerings that fit, and why the others do not."""
+    made, refused = [], []
+    for lowering in lowered:
+        try:
+            program = finish(lowering, timing, spilling)
+        except ConfigError as error:
+            refused.append(error)
+            continue
+        known = timing or MemoryTiming()
+        run = estimate.estimate(program, lowering.config, known)
+        least = (run.loaded + run.stored) / bandwidth(lowering.config, known)
+        made.append(_Made(lowering, program, run.cycles, least > BUSY * run.cycles))
+    return made, refused
 
 
 def finish(
@@ -103,11 +143,9 @@ def _link(
 ) -> Program:
     """Lay out external memory: code, constants, input, outputs."""
     main_at = _align(len(arrangement.setup) * isa.BYTES)
-    end = main_at + _align(len(arrangement.main) * isa.BYTES)
-    constants: list[tuple[int, bytes]] = []
-    for load, data in arrangement.data.items():
-        end = _place_constant(load, data, end, config, constants)
-    code_end = end
+    code = main_at + _align(len(arrangement.main) * isa.BYTES)
+    code_end, constants = _place_constants(arrangement.data, code, config)
+    end = code_end
     source = lowering.input_loads
     end, given = _place_region(source, network_input(network), 0, end, config, lowering)
     outputs = []
@@ -116,7 +154,7 @@ def _link(
         outputs.append(region)
     end = _place_spilled(arrangement.main, end, config)
     image = bytearray(code_end)
-    for at, raw in constants:
+    for at, raw in constants.items():
         image[at : at + len(raw)] = raw
     for at, routine in ((0, arrangement.setup), (main_at, arrangement.main)):
         code = b"".join(encode(instruction) for instruction in routine)
@@ -133,7 +171,8 @@ def _link(
         given,
         {"size": patches.size},
         tuple(outputs),
-        tuple(_layers(network)),
+        tuple(_layers(network, lowering.batch)),
+        lowering.batch,
     )
 
 
@@ -146,20 +185,23 @@ def _labels(routine: list[Instruction]) -> tuple[str, ...]:
     return tuple(instruction.layer for instruction in routine)
 
 
-def _place_constant(
-    load: Instruction,
-    data: np.ndarray,
-    end: int,
-    config: AcceleratorConfig,
-    constants: list[tuple[int, bytes]],
-) -> int:
-    row = data.shape[1] * config.rows
-    stride = _padded(row, config.axi_bytes)
-    rows = np.zeros((len(data), stride), dtype=np.uint8)
-    rows[:, :row] = data.reshape(len(data), -1)
-    load.fields |= {"external": end, "external_stride": stride}
-    constants.append((end, rows.tobytes()))
-    return _align(end + rows.size)
+def _place_constants(
+    data_of: Mapping[Instruction, np.ndarray], end: int, config: AcceleratorConfig
+) -> tuple[int, Mapping[int, bytes]]:
+    """Give LOADs of constants a place in external memory from ``end`` on; the same data once."""
+    constants: dict[int, bytes] = {}
+    places: dict[int, int] = {}
+    for load, data in data_of.items():
+        row = load.fields["n_words"] * config.rows
+        stride = _padded(row, config.axi_bytes)
+        at = places.setdefault(id(data), end)
+        load.fields |= {"external": at, "external_stride": stride}
+        if at == end:
+            rows = np.zeros((load.fields["n_rows"], stride), dtype=np.uint8)
+            rows[:, :row] = data.reshape(len(rows), -1)
+            constants[at] = rows.tobytes()
+            end = _align(end + rows.size)
+    return end, constants
 
 
 def _place_region(
@@ -176,7 +218,7 @@ def _place_region(
     for part in parts:
         part.fields |= {"external": end + n_rows * stride, "external_stride": stride}
         n_rows += part.fields["n_rows"]
-    channels = lowering.stored[tensor][head].channels
+    channels = lowering.channels[tensor, head]
     region = Region(tensor, head, end, n_rows, stride, tuple(int(c) for c in channels))
     return _align(end + n_rows * stride), region
 
@@ -209,7 +251,7 @@ def layer_macs(network: QNetwork) -> Mapping[str, int]:
     return macs
 
 
-def _layers(network: QNetwork) -> list[dict[str, Any]]:
+def _layers(network: QNetwork, batch: int) -> list[dict[str, Any]]:
     macs = layer_macs(network)
     return [
         {
@@ -217,7 +259,7 @@ def _layers(network: QNetwork) -> list[dict[str, Any]]:
             "kind": layer.kind,
             "shape": list(layer.out.shape),
             "bits": layer.out.bits,
-            "macs": macs.get(layer.name, 0),
+            "macs": batch * macs.get(layer.name, 0),
         }
         for layer in network.layers
     ]

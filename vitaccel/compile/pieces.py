@@ -5,14 +5,26 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vitaccel.compile.instruction import View
+from vitaccel.compile.instruction import Buffer, View
 
-__all__ = ["Stored", "aligned", "cut", "even_blocks", "halves", "joined"]
+__all__ = [
+    "Stored",
+    "aligned",
+    "cut",
+    "cut_each",
+    "even_blocks",
+    "halves",
+    "in_blocks",
+    "joined",
+]
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A tensor, or one head of it: blocks of its rows in order, and the channel of each lane."""
+    """A tensor, or one head of it: blocks of its rows in order, and the channel of each lane.
+
+    The rows of several images follow one another.
+    """
 
     pieces: tuple[View, ...]
     channels: np.ndarray
@@ -24,11 +36,27 @@ class Stored:
         assert all(piece.buffer is first.buffer for piece in self.pieces)
         return replace(first, rows=sum(piece.rows for piece in self.pieces))
 
+    def split(self, images: int) -> "list[Stored]":
+        """The tensor of each image."""
+        n_rows = sum(piece.rows for piece in self.pieces) // images
+        return [
+            Stored(cut(self.pieces, n * n_rows, (n + 1) * n_rows), self.channels)
+            for n in range(images)
+        ]
+
 
 def even_blocks(n_rows: int, most: int) -> list[int]:
     """Rows of each of the fewest blocks of at most ``most`` rows, as equal as can be."""
     step = -(-n_rows // -(-n_rows // most))
     return [min(step, n_rows - row) for row in range(0, n_rows, step)]
+
+
+def in_blocks(buffer: Buffer, most: int) -> tuple[View, ...]:
+    """All of ``buffer`` in blocks of at most ``most`` rows."""
+    blocks = even_blocks(buffer.rows, most)
+    return tuple(
+        View(buffer, sum(blocks[:n]), rows, 0, buffer.words) for n, rows in enumerate(blocks)
+    )
 
 
 def cut(pieces: Sequence[View], start: int, stop: int) -> tuple[View, ...]:
@@ -40,6 +68,13 @@ def cut(pieces: Sequence[View], start: int, stop: int) -> tuple[View, ...]:
             found.append(replace(piece, row=piece.row + first - row, rows=last - first))
         row += piece.rows
     return tuple(found)
+
+
+def cut_each(pieces: Sequence[View], images: int, start: int, stop: int) -> tuple[View, ...]:
+    """Rows ``start`` to ``stop`` of the tensor of each image."""
+    n_rows = sum(piece.rows for piece in pieces) // images
+    firsts = range(0, images * n_rows, n_rows)
+    return tuple(piece for n in firsts for piece in cut(pieces, n + start, n + stop))
 
 
 def aligned(*tensors: Sequence[View]) -> Iterator[tuple[View, ...]]:

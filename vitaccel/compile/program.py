@@ -29,6 +29,8 @@ class Routine:
 class Region:
     """A tensor ``[rows, channels]``, one head or some channels of it, in external memory.
 
+    Those of all images of a batch follow one another: ``n_rows`` are the rows of all.
+
     Row r begins at ``address + r * stride``; lane i of a row holds channel ``channels[i]``, -1 is
     padding.
     """
@@ -76,7 +78,8 @@ class Program:
     """Everything the host needs: image bytes from address 0, routines, input and outputs.
 
     ``image`` covers code and constants; ``size`` also the input and output regions behind it.
-    ``setup`` loads what stays on chip and runs once; ``main`` runs once per image.
+    ``setup`` loads what stays on chip and runs once; ``main`` computes ``batch`` images. ``layers``
+    describes the tensors of an image, and the MACs of a run.
     """
 
     network: str
@@ -89,6 +92,7 @@ class Program:
     patch: Mapping[str, int]
     outputs: tuple[Region, ...]
     layers: tuple[Mapping[str, Any], ...] = field(default=())
+    batch: int = 1
 
     def main_steps(self) -> list[Decoded]:
         """Every instruction of ``main``."""
@@ -115,6 +119,7 @@ class Program:
             "network": self.network,
             "config_digest": self.config_digest,
             "size": self.size,
+            "batch": self.batch,
             "setup": vars(self.setup) if self.setup else None,
             "main": vars(self.main),
             "input": vars(self.input) | {"patch": dict(self.patch)},

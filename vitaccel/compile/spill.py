@@ -9,7 +9,8 @@ import numpy as np
 
 from vitaccel import isa
 from vitaccel.compile.instruction import Buffer, Instruction, View
-from vitaccel.compile.lower.state import Step, detour
+from vitaccel.compile.lower.state import Step
+from vitaccel.compile.lower.transfer import detour
 
 __all__ = ["LOOKAHEAD", "most_alive", "spill"]
 

@@ -8,6 +8,7 @@ from vitaccel.compile import compile_network
 from vitaccel.config import AcceleratorConfig
 from vitaccel.estimate import estimate
 from vitaccel.flow.report import write_report
+from vitaccel.gain import gain
 from vitaccel.memories import memory_timing
 from vitaccel.profile import profile
 from vitaccel.resources import resource_lines, resource_summary, resources
@@ -16,7 +17,12 @@ __all__ = ["estimate_all"]
 
 
 def estimate_all(
-    network: QNetwork, config: AcceleratorConfig, memory: str, mhz: float, folder: Path | None
+    network: QNetwork,
+    config: AcceleratorConfig,
+    memory: str,
+    mhz: float,
+    folder: Path | None,
+    batch: int = 1,
 ) -> tuple[dict[str, Any], list[str]]:
     """Cycles, traffic and resources, as JSON takes them and in words.
 
@@ -28,6 +34,8 @@ def estimate_all(
         Clock of the core.
     folder
         Receives ``report.html`` if given.
+    batch
+        Images that one run computes.
 
     Raises
     ------
@@ -35,12 +43,18 @@ def estimate_all(
         If the network cannot be mapped, or there is no such memory, or the folder is no good.
     """
     timing = memory_timing(memory, config)
-    program = compile_network(network, config, timing=timing)
+    program = compile_network(network, config, timing=timing, batch=batch)
     run = estimate(program, config, timing)
     figures = profile(program, config, timing, run.spans, run.cycles)
     about = run.summary(program, config, mhz) | figures.summary()
     about |= {"resources": resource_summary(resources(config))}
-    lines = [*run.lines(about), *figures.lines(), *resource_lines(about["resources"])]
+    lines = run.lines(about)
+    if batch > 1:
+        alone = compile_network(network, config, timing=timing)
+        gained = gain(program, run.cycles, alone, estimate(alone, config, timing).cycles, config)
+        about |= {"gain": gained.summary()}
+        lines += [gained.line(), f"a run of {batch} images:"]
+    lines += [*figures.lines(), *resource_lines(about["resources"])]
     if folder is not None:
         page = about | {"network": network.name, "config": config.model_dump()}
         page |= {"config_digest": config.digest()}

@@ -30,9 +30,10 @@ def write_report(
         What ``summary.json`` holds: ``cycles_per_image``, ``mac_utilization`` (a fraction),
         ``config_digest``. Of a simulation also ``bit_exact``, ``images``, ``tensors_compared``,
         optionally ``mismatches``; of an estimate ``images_per_second`` and ``mhz`` instead.
-        Optional ``network``, ``scheme``, ``config``, ``trained``, ``seconds`` (per step, or in
-        all), ``accuracy`` (``float``, ``golden``, ``rtl`` as fractions), ``accuracy_held_out`` with
-        ``held_out_images``, ``resources``.
+        Of a batch ``batch`` and ``gain``, see `vitaccel.gain`. Optional ``network``, ``scheme``,
+        ``config``, ``trained``, ``seconds`` (per step, or in all), ``accuracy`` (``float``,
+        ``golden``, ``rtl`` as fractions), ``accuracy_held_out`` with ``held_out_images``,
+        ``resources``.
     profile
         Cycles and traffic by layer; without it only the verdict and the timeline are shown.
     timeline

@@ -20,30 +20,35 @@ from vitaccel.host.driver import Driver
 from vitaccel.host.simulated import SimulatedTransport
 from vitaccel.hw.simulation_top import TRACE
 
-__all__ = ["JOB", "RESULTS", "Job", "Results", "accelerate"]
+__all__ = ["JOB", "RESULTS", "Job", "Result", "Task", "accelerate"]
 
 JOB, RESULTS = "job.pickle", "results.pickle"
 
 
 @dataclass(frozen=True)
-class Job:
-    """Images as integer patches ``[n, tokens, k]``; the first ``traced`` keep every tensor."""
+class Task:
+    """Runs of a program on integer patches ``[runs, rows, k]``, those of a batch after another."""
 
-    lean: Program
-    full: Program
+    program: Program
     patches: np.ndarray
-    traced: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """Tasks in order; the last run of the last one is traced."""
+
+    tasks: tuple[Task, ...]
     bus_bytes: int
 
 
 @dataclass
-class Results:
-    """``outputs[image]``: bytes of each region of the program that ran it."""
+class Result:
+    """Of one task; ``outputs[run]``: bytes of each region of the program."""
 
     outputs: list[list[bytes]] = field(default_factory=list)
-    counters: list[dict[str, int]] = field(default_factory=list)  # of untraced images
-    trace: str = ""  # of the last image, see `hw.simulation_top.SimulationTop`
-    seconds: float = 0.0  # wall time of untraced images
+    counters: list[dict[str, int]] = field(default_factory=list)  # of each run
+    seconds: float = 0.0  # wall time
+    trace: str = ""  # of the last run, see `hw.simulation_top.SimulationTop`
 
 
 async def _infer(
@@ -79,20 +84,20 @@ async def _reset(dut: Any) -> None:
 async def accelerate(dut: Any) -> None:
     """Run the job."""
     job: Job = pickle.loads(Path(JOB).read_bytes())
-    results = Results()
+    results: list[Result] = []
     await _reset(dut)
     driver = Driver(SimulatedTransport(dut, job.bus_bytes))
-    await driver.load(job.full)
-    for patches in job.patches[: job.traced]:
-        results.outputs.append(await _infer(dut, driver, job.full, patches))
-        progress(images=len(results.outputs))
-    await driver.load(job.lean)
-    began = time.monotonic()
-    for n in range(job.traced, len(job.patches)):
-        last = n == len(job.patches) - 1
-        results.outputs.append(await _infer(dut, driver, job.lean, job.patches[n], last))
-        results.counters.append(await driver.counters())
-        progress(images=len(results.outputs))
-    results.seconds = time.monotonic() - began
-    results.trace = Path(TRACE).read_text()
+    images = 0
+    for task in job.tasks:
+        results.append(result := Result())
+        await driver.load(task.program)
+        began = time.monotonic()
+        for n, patches in enumerate(task.patches):
+            last = task is job.tasks[-1] and n == len(task.patches) - 1
+            result.outputs.append(await _infer(dut, driver, task.program, patches, last))
+            result.counters.append(await driver.counters())
+            images += task.program.batch
+            progress(images=images)
+        result.seconds = time.monotonic() - began
+    results[-1].trace = Path(TRACE).read_text()
     Path(RESULTS).write_bytes(pickle.dumps(results))

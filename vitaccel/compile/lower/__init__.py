@@ -1,6 +1,6 @@
 """Layers to instructions: one pass over the network, memory not yet placed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from golden.qnetwork import (
@@ -17,8 +17,10 @@ from golden.qnetwork import (
     QSoftmax,
 )
 from vitaccel.compile.lower import attention, linear, moves, rows
+from vitaccel.compile.lower.groups import divide
 from vitaccel.compile.lower.state import Lowering, Packs, Step, Strategy
 from vitaccel.compile.lower.waves import head_slots, n_parts, wave_of
+from vitaccel.compile.pieces import even_blocks
 from vitaccel.config import AcceleratorConfig
 
 __all__ = ["Lowering", "Packs", "Step", "Strategy", "lower", "strategies"]
@@ -36,13 +38,14 @@ HANDLERS: Mapping[type, Callable[[Lowering, Any], None]] = {
 }
 
 
-def strategies(network: QNetwork, config: AcceleratorConfig) -> list[Strategy]:
+def strategies(network: QNetwork, config: AcceleratorConfig, batch: int = 1) -> list[Strategy]:
     """Ways to lower a network that differ."""
     low = Lowering(network, config, Strategy(heads_apart=True))
     heads = any(n_parts(low, y) > 1 for y in network.layers if isinstance(y, QMatMul))
     rows = any(y.out.shape[0] > config.accumulator_rows for y in network.layers)
     return [
-        Strategy(heads_apart, rows_apart)
+        Strategy(heads_apart, rows_apart, together)
+        for together in sorted({-(-batch // groups) for groups in range(1, batch + 1)})
         for heads_apart in (False, True)[: 1 + heads]
         for rows_apart in (False, True)[: 1 + rows]
     ]
@@ -54,36 +57,55 @@ def lower(
     keep: bool,
     strategy: Strategy,
     packs: Packs | None = None,
+    batch: int = 1,
 ) -> Lowering:
     """Lower every layer; with ``keep`` every computed tensor is stored to external memory too.
+
+    A batch of images goes through the network in groups of `Strategy.together`, through the
+    classifier all at once.
 
     Raises
     ------
     ConfigError
         If a layer does not map: names it, the reason, and what would work.
     """
-    low = Lowering(network, config, strategy, {} if packs is None else packs)
-    last, wave = network.layers[-1].name, None
-    for layer in network.layers:
+    low = Lowering(network, config, strategy, {} if packs is None else packs, batch, keep)
+    body, tail = network.layers, ()
+    if strategy.together < batch:
+        body, tail, low.outlast = divide(low)
+    first = 0
+    for images in even_blocks(batch, strategy.together):
+        low.begin(range(first, first + images))
+        _lower(low, body)
+        first += images
+    if tail:
+        low.begin(range(batch))
+        _lower(low, tail)
+    return low
+
+
+def _lower(low: Lowering, layers: Sequence[QLayer]) -> None:
+    last, wave = low.network.layers[-1].name, None
+    for layer in layers:
         former, wave = wave, wave_of(low, layer)
         if wave is None or wave != former:
             low.flush()
         HANDLERS[type(layer)](low, layer)
         computed = isinstance(layer, QLinear | QMatMul | QSoftmax | QLayerNorm)
-        if (keep and computed) or layer.name == last:
+        if (low.keep and computed) or layer.name == last:
             _store(low, layer, wave)
     low.flush()
-    return low
 
 
 def _store(low: Lowering, layer: QLayer, wave: str | None) -> None:
     """Store a tensor as soon as it is whole."""
-    slots: Mapping[int, float | None] = {0: None}
+    n, images = len(low.stored[layer.name]), len(low.images)
+    slots: Sequence[Sequence[float | None]] = [[None] * images]
     if wave == "attention":
-        by_head, n = head_slots(low, layer), len(low.stored[layer.name])
-        slots = {part: by_head[part * len(by_head) // n] for part in range(n)}
+        by_head = head_slots(low, layer)
+        slots = [by_head[part * len(by_head) // n] for part in range(n)]
         if n == 1:
-            slots = {0: max(by_head.values())}
+            slots = [by_head[-1]]
     elif wave is not None:
-        slots = {0: 2.0}  # after both halves
+        slots = [[2.0] * images]  # after both halves
     low.store(layer, slots)

@@ -1,5 +1,6 @@
 """Products of two activations, head by head: Q·Kᵀ and P·V."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -91,22 +92,30 @@ def _scores(low: Lowering, layer: QMatMul) -> None:
     low.stored[layer.name] = []
     for head in range(heads):
         (q, streamed), (k, at) = (_part(low, name, head, heads) for name in (layer.a, layer.b))
-        pieces = low.rows(layer.name, n_queries, n_words, most)
-        low.stored[layer.name].append(Stored(pieces, plain_layout(n_keys, rows)))
-        keys = _words(k.whole, at.first, at.words)
+        made = low.rows(layer.name, n_queries, n_words, most)
+        out = Stored(made, plain_layout(n_keys, rows))
+        low.stored[layer.name].append(out)
         fields = {
             "k_tiles": at.words,
             "n_tiles": -(-n_keys // span),
             "source": int(isa.Stationary.ROWS),
             "columns": int(columns.columns),
-            "stationary_stride": keys.buffer.words,
-            "tile_stride": span * keys.buffer.words,
+            "stationary_stride": k.pieces[0].buffer.words,
+            "tile_stride": span * k.pieces[0].buffer.words,
             "lanes_before": at.lanes_before,
             "lanes_after": at.lanes_after,
         }
-        for stream, target in aligned(joined(q.pieces), pieces):
-            part = _words(stream, streamed.first, at.words)
-            _emit(low, layer, fields, post, (part, keys, target), slots[head])
+        for slot, (queries, keys, scores) in _images(slots[head], q, k, out):
+            standing = _words(keys.whole, at.first, at.words)
+            for stream, target in aligned(joined(queries.pieces), scores.pieces):
+                part = _words(stream, streamed.first, at.words)
+                _emit(low, layer, fields, post, (part, standing, target), slot)
+
+
+def _images(slots: Sequence[float], *tensors: Stored) -> Iterator[tuple[float, list[Stored]]]:
+    """Slot of each image, and its part of some tensors."""
+    for image, slot in enumerate(slots):
+        yield slot, [tensor.split(len(slots))[image] for tensor in tensors]
 
 
 def _part(low: Lowering, name: str, head: int, heads: int) -> tuple[Stored, HeadWords]:
@@ -123,24 +132,25 @@ def _context(low: Lowering, layer: QMatMul) -> None:
     columns, slots = _columns(low, layer, log2), head_slots(low, layer)
     places = [_part(low, layer.b, head, layer.heads) for head in range(layer.heads)]
     post = _post(low, layer, max(at.words for _, at in places), columns)
-    out = low.new(layer.name, layer.out, _query(low, layer))
-    low.stored[layer.name] = [Stored(out, low.layouts[layer.name])]
+    out = Stored(low.new(layer.name, layer.out, _query(low, layer)), low.layouts[layer.name])
+    low.stored[layer.name] = [out]
     for head, (p, (v, at)) in enumerate(zip(low.stored[layer.a], places, strict=True)):
-        values = _words(v.whole, at.first, at.words)
         first = head_words(layer.out.shape[1], layer.heads, head, low.config.rows).first
         masks = {"lanes_before": at.lanes_before, "lanes_after": at.lanes_after}
         masked = replace(post, fields=post.fields | masks)
-        for stream, target in aligned(p.pieces, joined(out)):
-            fields = {
-                "k_tiles": stream.words,
-                "n_tiles": -(-at.words // len(columns.groups)),
-                "source": int(isa.Stationary.TRANSPOSED),
-                "columns": int(columns.columns),
-                "stationary_stride": values.buffer.words,
-                "tile_stride": len(columns.groups),
-            }
-            part = _words(target, first, at.words)
-            _emit(low, layer, fields, masked, (stream, values, part), slots[head])
+        fields = {
+            "k_tiles": p.pieces[0].words,
+            "n_tiles": -(-at.words // len(columns.groups)),
+            "source": int(isa.Stationary.TRANSPOSED),
+            "columns": int(columns.columns),
+            "stationary_stride": v.pieces[0].buffer.words,
+            "tile_stride": len(columns.groups),
+        }
+        for slot, (probabilities, values, mixed) in _images(slots[head], p, v, out):
+            standing = _words(values.whole, at.first, at.words)
+            for stream, target in aligned(probabilities.pieces, joined(mixed.pieces)):
+                part = _words(target, first, at.words)
+                _emit(low, layer, fields, masked, (stream, standing, part), slot)
 
 
 def _query(low: Lowering, layer: QMatMul) -> str | None:

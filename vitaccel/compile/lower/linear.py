@@ -109,7 +109,7 @@ def _chunks(
     slots: Sequence[float | None] = [None]
     if len(parts) > 1:
         by_head = head_slots(low, layer)
-        slots = [by_head[part * len(by_head) // len(parts)] for part in range(len(parts))]
+        slots = [by_head[part * len(by_head) // len(parts)][0] for part in range(len(parts))]
     ends = [0, *accumulate(len(part.channels) // low.config.rows for part in parts)]
     tiles = [-(-end // packed.tile_words) for end in ends]
     for part, (start, stop) in enumerate(pairwise(tiles)):

@@ -7,8 +7,9 @@ import numpy as np
 from golden.qnetwork import QConstant, QLayer, QPatches, QSlice
 from vitaccel import isa
 from vitaccel.compile.instruction import Instruction
-from vitaccel.compile.lower.state import Lowering, Step, transfer
-from vitaccel.compile.pieces import Stored, cut
+from vitaccel.compile.lower.state import Lowering, Step
+from vitaccel.compile.lower.transfer import transfer
+from vitaccel.compile.pieces import Stored, cut_each
 from vitaccel.errors import ConfigError
 
 __all__ = ["constant", "patches", "slice_view"]
@@ -16,7 +17,8 @@ __all__ = ["constant", "patches", "slice_view"]
 
 def patches(low: Lowering, layer: QPatches) -> None:
     """Image patches come from the host, one patch a row, block by block."""
-    low.input_loads = _loads(low, layer)
+    low.input_loads += _loads(low, layer)
+    low.channels[layer.name, 0] = low.layouts[layer.name]
 
 
 def constant(low: Lowering, layer: QConstant) -> None:
@@ -27,8 +29,9 @@ def constant(low: Lowering, layer: QConstant) -> None:
     lanes = np.where(stored.channels >= 0, value[:, stored.channels], 0) & 255
     data, row = lanes.astype(np.uint8).reshape(len(value), -1, low.config.rows), 0
     for load in loads:
-        low.constants[load] = data[row : row + load.fields["n_rows"]]
-        row += load.fields["n_rows"]
+        n_rows = load.fields["n_rows"]
+        low.constants[load] = low.shared(None, layer.name, data[row : row + n_rows])
+        row = (row + n_rows) % len(data)
 
 
 def _loads(low: Lowering, layer: QLayer) -> list[Instruction]:
@@ -49,10 +52,12 @@ def slice_view(low: Lowering, layer: QSlice) -> None:
     ConfigError
         If the channels do not fill whole words.
     """
+    if layer.name in low.outlast:
+        return  # made row by row, see `rows.layernorm`
     (source,) = low.stored[layer.x]
     pieces, channels, rows = source.pieces, source.channels, low.config.rows
     if layer.axis == 0:
-        pieces = cut(pieces, layer.start, layer.stop)
+        pieces = cut_each(pieces, len(low.images), layer.start, layer.stop)
     else:
         inside = np.flatnonzero((channels >= layer.start) & (channels < layer.stop))
         first, last = int(inside[0]) // rows, int(inside[-1]) // rows + 1

@@ -1,6 +1,7 @@
 """What lowering knows while it walks the network, and how it emits instructions."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -21,18 +22,20 @@ from vitaccel import isa
 from vitaccel.compile import pack
 from vitaccel.compile.instruction import Buffer, Instruction, View
 from vitaccel.compile.layout import channel_layouts
-from vitaccel.compile.pieces import Stored, cut, even_blocks
+from vitaccel.compile.lower.transfer import transfer
+from vitaccel.compile.pieces import Stored, cut, cut_each, even_blocks, in_blocks
 from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
 
-__all__ = ["Lowering", "Packs", "Post", "Step", "Strategy", "detour", "transfer"]
+__all__ = ["Lowering", "Packs", "Post", "Step", "Strategy"]
 
 
 class Strategy(NamedTuple):
-    """What is traded for activation memory, see docs/decisions/0007."""
+    """What is traded for activation memory, see docs/decisions/0007 and 0008."""
 
     heads_apart: bool = False  # make Q, K and V of some heads just before their attention
     rows_apart: bool = False  # take half of the rows through the whole MLP before the others
+    together: int = 1  # images of a batch that meet the weights together
 
 
 Packs = dict[str, tuple[pack.Packed, np.ndarray]]
@@ -60,23 +63,30 @@ class Post:
     residual: View | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class Lowering:
     """State of one compilation.
 
-    ``payloads``: bytes of each buffer in a parameter memory, uint8 ``[..., R]``; ``constants``: the
-    same for LOADs of activations; ``stores``: STOREs of everything kept, by tensor and head.
+    ``images``: those of the batch that are lowered now; ``outlast``: tensors that wait for those of
+    all images; ``payloads``: bytes of each buffer in a parameter memory, uint8 ``[..., R]``;
+    ``constants``: the same for LOADs of activations; ``stores``: STOREs of everything kept, by
+    tensor and head, those of all images in order; ``channels``: of each lane of these.
     """
 
     network: QNetwork
     config: AcceleratorConfig
     strategy: Strategy
     packs: Packs = field(default_factory=dict)  # of every Linear, the same in all strategies
+    batch: int = 1
+    keep: bool = False  # store every computed tensor
+    images: range = range(1)
+    outlast: frozenset[str] = frozenset()
     steps: list[Step] = field(default_factory=list)
     payloads: dict[Buffer, np.ndarray] = field(default_factory=dict)
     constants: dict[Instruction, np.ndarray] = field(default_factory=dict)
     stores: dict[tuple[str, int], list[Instruction]] = field(default_factory=dict)
     input_loads: list[Instruction] = field(default_factory=list)
+    channels: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)
     stored: dict[str, list[Stored]] = field(default_factory=dict)
     wave: list[tuple[float, int, Step]] = field(default_factory=list)
 
@@ -102,6 +112,18 @@ class Lowering:
                 if isinstance(constant, QConstant) and self.users[constant.name] == [layer]:
                     self.home[constant.name] = self.home[layer.name]
 
+        self._single: dict[str, tuple[View, ...]] = {}  # rows of all images, of tensors of one row
+        self._made: Counter[tuple[isa.Space | None, str]] = Counter()
+        self._data: dict[tuple[isa.Space | None, str, int], np.ndarray] = {}
+
+    def begin(self, images: range) -> None:
+        """Go on with ``images``: what they share with all others is there."""
+        self.images = images
+        self._made.clear()
+        self.stored.clear()
+        for name, pieces in self._single.items():
+            self.stored[name] = [Stored(pieces, self.layouts[name])]
+
     def _origin(self, name: str) -> str:
         """Tensor that ``name`` is a part of."""
         while isinstance(layer := self.layers[name], QSlice):
@@ -123,13 +145,15 @@ class Lowering:
         self.steps += [step for _, _, step in sorted(self.wave, key=lambda item: item[:2])]
         self.wave.clear()
 
-    def store(self, layer: QLayer, slots: Mapping[int, float | None]) -> None:
-        """Store the tensor of ``layer``, whose heads are whole in ``slots``, to external memory."""
+    def store(self, layer: QLayer, slots: Sequence[Sequence[float | None]]) -> None:
+        """Store the tensor of ``layer``, whole in ``slots[head][image]``, to external memory."""
         for head, stored in enumerate(self.stored[layer.name]):
             made = self.stores.setdefault((layer.name, head), [])
-            for piece in stored.pieces:
-                made.append(transfer(isa.Op.STORE, layer.name, piece))
-                self.emit(Step(made[-1]), slots[head])
+            self.channels[layer.name, head] = stored.channels
+            for image, part in enumerate(stored.split(len(self.images))):
+                for piece in part.pieces:
+                    made.append(transfer(isa.Op.STORE, layer.name, piece))
+                    self.emit(Step(made[-1]), slots[head][image])
 
     def tensor(self, layer: QLayer, suffix: str) -> np.ndarray:
         """Parameter ``suffix`` of ``layer`` as int64."""
@@ -147,12 +171,25 @@ class Lowering:
             if whole not in self.stored:
                 pieces = self.rows(whole, self.layers[whole].out.shape[0], words)
                 self.stored[whole] = [Stored(pieces, self.layouts[whole])]
-            return cut(self.stored[whole][0].pieces, row, row + out.shape[0])
+            pieces = self.stored[whole][0].pieces
+            return cut_each(pieces, len(self.images), row, row + out.shape[0])
         if former is not None and self._over(former, name):
             pieces = self.stored[former][0].pieces
             if all(piece.buffer.words == words for piece in pieces):
                 return tuple(replace(piece, word=0, words=words) for piece in pieces)
+        if out.shape[0] == 1 and name not in self.standing:
+            return self._row(name, words)
         return self.rows(name, out.shape[0], words)
+
+    def _row(self, name: str, words: int) -> tuple[View, ...]:
+        """Room for a tensor of one row, beside those of the other images of the batch.
+
+        So the classifier meets all of them at once.
+        """
+        if name not in self._single:
+            buffer = self.buffer(name, self.batch, words)
+            self._single[name] = in_blocks(buffer, self.config.accumulator_rows)
+        return cut(self._single[name], self.images.start, self.images.stop)
 
     def _over(self, former: str, name: str) -> bool:
         """Whether ``former`` is whole and has no readers once ``name`` is made."""
@@ -160,23 +197,26 @@ class Lowering:
         return done and former not in self.standing
 
     def rows(self, name: str, n_rows: int, words: int, most: int | None = None) -> tuple[View, ...]:
-        """Blocks of at most ``most`` rows, or what the accumulators hold, in buffers of their own.
+        """Room for ``n_rows`` of each image: blocks of at most ``most`` in buffers of their own.
+
+        ``most`` is by default what the accumulators hold.
 
         What reads a block can begin before the next one is there: LayerNorm and softmax then run
         beside the products that follow them.
         """
         if name in self.standing:
             return self.standing_rows(name, n_rows, words)
-        blocks = even_blocks(n_rows, most or self.config.accumulator_rows)
+        blocks = even_blocks(n_rows, most or self.config.accumulator_rows) * len(self.images)
         return tuple(View.whole(self.buffer(name, rows, words)) for rows in blocks)
 
     def standing_rows(self, name: str, n_rows: int, words: int) -> tuple[View, ...]:
-        """Blocks of rows of one buffer, of which whole tiles may be read."""
-        blocks = even_blocks(n_rows, self.config.accumulator_rows)
+        """Blocks of rows of one buffer for each image, of which whole tiles may be read."""
+        most = self.config.accumulator_rows
         tile = self.config.rows * self.config.uniform_groups
-        buffer = self.buffer(name, n_rows, words)
-        buffer.beyond = (-n_rows % tile + 1) * words  # whole tiles are read
-        return tuple(View(buffer, sum(blocks[:n]), rows, 0, words) for n, rows in enumerate(blocks))
+        buffers = [self.buffer(name, n_rows, words) for _ in self.images]
+        for buffer in buffers:
+            buffer.beyond = (-n_rows % tile + 1) * words  # whole tiles are read
+        return tuple(view for buffer in buffers for view in in_blocks(buffer, most))
 
     def buffer(self, name: str, n_rows: int, words: int) -> Buffer:
         """Activation memory for ``n_rows``."""
@@ -186,8 +226,14 @@ class Lowering:
         """Buffer in a parameter memory, loaded with ``data``."""
         words = {isa.Space.TABLE: 1, isa.Space.EXP: 1}.get(space, len(data))
         buffer = Buffer(name, space, 1, words)
-        self.payloads[buffer] = data
+        self.payloads[buffer] = self.shared(space, name, data)
         return buffer
+
+    def shared(self, space: isa.Space | None, name: str, data: np.ndarray) -> np.ndarray:
+        """``data``, which is the same object in every group of images."""
+        nth = self._made[space, name]
+        self._made[space, name] += 1
+        return self._data.setdefault((space, name, nth), data)
 
     def gemm(
         self, layer: QLayer, operand: str, stream: View, fields: dict[str, int]
@@ -237,34 +283,3 @@ class Lowering:
             instruction.places["residual"] = post.residual
             instruction.reads += (post.residual,)
         self.emit(Step(instruction, tuple(needs)), slot)
-
-
-def transfer(op: isa.Op, name: str, view: View) -> Instruction:
-    """LOAD or STORE of a view of activation memory; the caller places its other end."""
-    fields = {"local_stride": view.buffer.words, "n_rows": view.rows, "n_words": view.words}
-    made = Instruction(op, name, fields, {"local": view})
-    if op == isa.Op.LOAD:
-        made.fields["space"] = int(isa.Space.ACTIVATION)
-        made.writes = (view,)
-    else:
-        made.reads = (view,)
-    return made
-
-
-def detour(source: View, target: View, most: int) -> tuple[Instruction, list[Instruction]]:
-    """STORE of ``source`` and LOADs of the same into ``target``, by way of external memory.
-
-    Each LOAD brings about ``most`` words, so that others can come in between.
-    """
-    name = source.buffer.name
-    outside = View.whole(Buffer(name, None, source.rows, source.words))
-    store = transfer(isa.Op.STORE, name, source)
-    store.places["external"], store.writes = outside, (outside,)
-    loads, row = [], 0
-    for rows in even_blocks(source.rows, max(1, most // source.words)):
-        load = transfer(isa.Op.LOAD, name, replace(target, row=target.row + row, rows=rows))
-        part = replace(outside, row=row, rows=rows)
-        load.places["external"], load.reads = part, (part,)
-        loads.append(load)
-        row += rows
-    return store, loads

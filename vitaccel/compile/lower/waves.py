@@ -1,7 +1,7 @@
 """Which layers are interleaved with one another, and in which order."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from golden.qnetwork import QLayer, QLayerNorm, QLinear, QMatMul, QPatches, QSoftmax
 from vitaccel.compile.lower.state import Lowering
@@ -86,8 +86,8 @@ def backwards(low: Lowering, layer: QLayer) -> bool:
     )
 
 
-def head_slots(low: Lowering, layer: QLayer) -> Mapping[int, float]:
-    """Slot of each head of a layer of attention.
+def head_slots(low: Lowering, layer: QLayer) -> Sequence[Sequence[float]]:
+    """Slot of each head and image of a layer of attention: all images of a head, then the next.
 
     With several blocks of rows the softmax of one hides behind the products of the next, so that
     heads come one after the other; otherwise it hides behind the products of the next head:
@@ -102,4 +102,8 @@ def head_slots(low: Lowering, layer: QLayer) -> Mapping[int, float]:
         shift = SCORES if product.transpose_b else CONTEXT
     n_rows = low.layers[product.a].out.shape[-2]
     alone = n_rows > low.config.accumulator_rows
-    return {head: head + (0.0 if alone else shift) for head in range(product.heads)}
+    images = len(low.images)
+    return [
+        [head * images + image + (0.0 if alone else shift) for image in range(images)]
+        for head in range(product.heads)
+    ]
