@@ -33,6 +33,8 @@ class Turns(wiring.Component):
         Whose turn it is.
     passes : Out(1)
         The owner's address may pass; does not fall while one is offered.
+    under_way : Out
+        Bursts that lack their answer, all of them the owner's.
     """
 
     offered: Signal
@@ -40,6 +42,7 @@ class Turns(wiring.Component):
     answered: Signal
     owner: Signal
     passes: Signal
+    under_way: Signal
 
     def __init__(self, outstanding: int) -> None:
         self.outstanding = outstanding
@@ -49,12 +52,13 @@ class Turns(wiring.Component):
             "answered": In(1),
             "owner": Out(1),
             "passes": Out(1),
+            "under_way": Out(range(outstanding + 1)),
         })
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         closed = Signal()  # the owner gets no further address through
-        under_way = Signal(range(self.outstanding + 1))
+        under_way = self.under_way
         offers, other_wants = Signal(), Signal()
         m.d.comb += [
             self.passes.eq(~closed & (under_way != self.outstanding)),
@@ -99,6 +103,9 @@ class Arbiter(Ports, wiring.Component):
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
+        self.reads, self.writes = Turns(self.OUTSTANDING), Turns(self.OUTSTANDING)
+        # Bursts whose data the memory lacks; -1: it has those of an address not yet taken.
+        self.owed = Signal(signed(bits_for(self.OUTSTANDING) + 1))
         ports = {**read_ports(config), **write_ports(config)}
         super().__init__({
             **ports,
@@ -107,8 +114,8 @@ class Arbiter(Ports, wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.reads = reads = Turns(self.OUTSTANDING)
-        m.submodules.writes = writes = Turns(self.OUTSTANDING)
+        m.submodules.reads = reads = self.reads
+        m.submodules.writes = writes = self.writes
         for turns, channel, names in (
             (reads, "ar", read_ports(self.config)),
             (writes, "aw", write_ports(self.config)),
@@ -153,11 +160,11 @@ class Arbiter(Ports, wiring.Component):
 
     def _owed(self, m: Module) -> Value:
         """Return whether the memory knows, or is offered, the address that data belong to."""
-        owed = Signal(signed(bits_for(self.OUTSTANDING) + 1))  # bursts; -1: data came first
+        owed = self.owed
         begun, ended = Signal(), Signal()
         m.d.comb += [
             begun.eq(self.awvalid & self.awready),
             ended.eq(self.wvalid & self.wready & self.wlast),
         ]
         m.d.sync += owed.eq(owed + begun - ended)
-        return (owed > 0) | ((owed == 0) & self.awvalid)
+        return (owed > 0) | self.awvalid

@@ -65,7 +65,7 @@ class Deframer(wiring.Component):
             ends.eq(byte == END),
             escapes.eq((byte == ESC) & ~escaped),
             speaks.eq(Mux(ends, begun, ~escapes)),
-            out.byte.eq(Mux(escaped, Mux(byte == ESC_END, END, ESC), byte)),
+            out.byte.eq(Mux(late, 0, Mux(escaped, Mux(byte == ESC_END, END, ESC), byte))),
             out.end.eq(late | ends),
             out.broken.eq(late | broken | escaped),
             self.o.valid.eq(late | (self.i.valid & speaks)),
