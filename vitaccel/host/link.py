@@ -19,7 +19,7 @@ from vitaccel.link_protocol import (
 
 __all__ = ["About", "LinkTransport", "Wire"]
 
-ROUNDS = 5  # times that a request is sent before it is given up
+ROUNDS = 5  # in which nothing at all is answered, before it is given up
 MOST_POLLS = 1 << 20  # for the interrupt; the core's watchdog ends a stuck run much earlier
 SMALLEST_QUEUE = 512  # what any board has, until it tells
 
@@ -149,14 +149,17 @@ class LinkTransport:
         Raises
         ------
         DeviceError
-            If the board refuses one, or does not answer it in `ROUNDS` rounds.
+            If the board refuses one, or answers nothing in `ROUNDS` rounds.
         """
         found: dict[int, bytes] = {}
-        for _ in range(ROUNDS):
+        failed = 0
+        while len(found) < len(asks):
+            before = len(found)
             await self._round(asks, found)
-            if len(found) == len(asks):
-                return [found[n] for n in range(len(asks))]
-        raise DeviceError(self._why_silent())
+            failed = failed + 1 if len(found) == before else 0
+            if failed == ROUNDS:
+                raise DeviceError(self._why_silent())
+        return [found[n] for n in range(len(asks))]
 
     async def _round(self, asks: Sequence[_Ask], found: dict[int, bytes]) -> None:
         """Send what is not ``found`` yet and gather replies, until there is silence."""
