@@ -134,12 +134,25 @@ def test_old_replies_are_not_taken_for_new_ones() -> None:
 
     async def use() -> list[bytes]:
         link = LinkTransport(Late(board))
-        await link.write_memory(0, b"\x01" * 4)
-        first = await link.read_memory(0, 4)
-        await link.write_memory(0, b"\x02" * 4)
-        return [first, await link.read_memory(0, 4)]
+        found = []
+        for value in range(3):
+            board.memory[0] = value
+            found.append(await link.read_memory(0, 1))
+        return found
 
-    assert asyncio.run(use()) == [b"\x01" * 4, b"\x02" * 4]
+    assert asyncio.run(use()) == [b"\x00", b"\x01", b"\x02"]
+
+
+def test_an_answer_of_another_size_is_told() -> None:
+    class Short(LinkBoard):
+        def feed(self, received: bytes) -> bytes:
+            return reply(1, b"ab", Answer.OK)
+
+    message = (
+        "the board answers READ_REGISTERS of 4 bytes at 0x10 with 2 bytes; build and flash again"
+    )
+    with refused(message):
+        asyncio.run(linked(Short(SIZE)).read_register(0x10))
 
 
 SILENT = (

@@ -194,8 +194,11 @@ class LinkTransport:
         self._intact += 1
         if reply.answer != Answer.OK:
             raise DeviceError(f"the board refuses {ask}: {reply.answer.name}")
-        if len(reply.data) == ask.expected:
-            found[n] = reply.data
+        if len(reply.data) != ask.expected:
+            raise DeviceError(
+                f"the board answers {ask} with {len(reply.data)} bytes; build and flash again"
+            )
+        found[n] = reply.data
 
     def _why_silent(self) -> str:
         name = self.wire.name
