@@ -118,7 +118,7 @@ def test_config_files(run: Run, refused: Callable[..., None], tmp_path: Path) ->
 def test_compile_writes_program_and_listing(run: Run, network: Path, tmp_path: Path) -> None:
     code, out, _ = run("compile", network, "--config", "tiny", "-o", tmp_path, "--json")
     assert code == 0
-    names = ["program.bin", "program.json", "program.txt"]
+    names = ["board.json", "network", "program.bin", "program.json", "program.txt"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
     image = (tmp_path / "program.bin").read_bytes()
     about = json.loads((tmp_path / "program.json").read_text())

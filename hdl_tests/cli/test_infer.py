@@ -12,7 +12,9 @@ import torch
 from golden.execute import execute
 from golden.storage import load
 from hdl_tests.harness.serial_board import FakeAccelerator, serial_port
-from vitaccel.host.deployment import Deployment
+from vitaccel.compile import compile_network
+from vitaccel.config import PRESETS
+from vitaccel.host.deployment import Deployment, save_deployment
 
 Run = Callable[..., tuple[int, str, list[str]]]
 Refused = Callable[..., None]
@@ -21,10 +23,6 @@ Refused = Callable[..., None]
 @pytest.fixture(scope="module")
 def out(network: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What ``compile`` writes."""
-    from vitaccel.compile import compile_network
-    from vitaccel.config import PRESETS
-    from vitaccel.host.deployment import save_deployment
-
     folder = tmp_path_factory.mktemp("out")
     integers = load(network)
     program = compile_network(integers, PRESETS["tiny"])
@@ -54,6 +52,13 @@ def board(out: Path, golden: dict[str, np.ndarray]) -> FakeAccelerator:
     deployment = Deployment.load(out)
     logits = golden[deployment.network.layers[-1].name]
     return FakeAccelerator(deployment.program, logits, deployment.memory_bytes)
+
+
+def test_a_deployment_comes_back(network: Path, out: Path) -> None:
+    found = Deployment.load(out)
+    assert found.program == compile_network(load(network), PRESETS["tiny"])
+    assert found.config == PRESETS["tiny"]
+    assert found.memory_bytes >= found.program.size
 
 
 def test_a_board_on_a_port(
