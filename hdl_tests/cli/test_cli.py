@@ -239,7 +239,11 @@ def test_interrupt_leaves_no_half_written_file(
 ) -> None:
     words = ("compile", network, "--config", "tiny", "-o", tmp_path)
     assert run(*words)[0] == 0
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def contents() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    before = contents()
     monkeypatch.setattr(Path, "replace", interrupt)
     assert run(*words)[0] == 130
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert contents() == before
