@@ -27,17 +27,21 @@ class Routing:
         Per kind of cell how many are used, and how many there are.
     critical_path
         The longest path between registers, in words.
+    wiring
+        Share of that path's time that is routing, 0 to 1.
     """
 
     fmax_mhz: float
     clocks: Mapping[str, tuple[float, float]]
     utilization: Mapping[str, tuple[int, int]]
     critical_path: str
+    wiring: float
 
 
 def read_routing(path: Path) -> Routing:
     """Read the file that ``--report`` wrote."""
     report = json.loads(path.read_text())
+    hops = _longest(report)
     clocks = {
         name: (round(clock["achieved"], 2), round(clock["constraint"], 2))
         for name, clock in report["fmax"].items()
@@ -49,16 +53,25 @@ def read_routing(path: Path) -> Routing:
             name: (cells["used"], cells["available"])
             for name, cells in report.get("utilization", {}).items()
         },
-        critical_path=_words(report),
+        critical_path=_words(hops),
+        wiring=round(_delay(hops, "routing") / _delay(hops), 3),
     )
 
 
-def _words(report: dict[str, Any]) -> str:
-    """Say where the longest register-to-register path goes and what its time is spent on."""
+def _longest(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """Hops of the longest register-to-register path."""
     clocked = [p["path"] for p in report["critical_paths"] if "<async>" not in (p["from"], p["to"])]
-    path = max(clocked, key=lambda hops: sum(hop["delay"] for hop in hops))
-    total = sum(hop["delay"] for hop in path)
-    routing = sum(hop["delay"] for hop in path if hop["type"] == "routing")
+    return max(clocked, key=_delay)
+
+
+def _delay(path: list[dict[str, Any]], kind: str = "") -> float:
+    """Nanoseconds of all hops, or of those of one kind."""
+    return sum(hop["delay"] for hop in path if kind in ("", hop["type"]))
+
+
+def _words(path: list[dict[str, Any]]) -> str:
+    """Say where a path goes and what its time is spent on."""
+    total, routing = _delay(path), _delay(path, "routing")
     logic = [hop["from"] for hop in path if hop["type"] == "logic"]
     carries = sum(end["port"].startswith(("FC", "COUT")) or "CCU2C" in end["cell"] for end in logic)
     names = [_plain(hop["net"]) for hop in path if hop["type"] == "routing"]
