@@ -90,6 +90,15 @@ def test_nothing_changed_nothing_run(build: Run, tools: Tools) -> None:
     assert tools.calls() == ["synthesis", "seed 1", "seed 2", "seed 3", "packing"]
 
 
+def test_another_version_of_a_tool_builds_again(build: Run, tools: Tools) -> None:
+    build()
+    tools.calls()
+    yosys = tools.folder / "yosys"
+    yosys.write_text(yosys.read_text().replace("Yosys stand-in", "Yosys 2"))
+    assert build("--seeds", "1")[0] == 0
+    assert tools.calls() == ["synthesis", "seed 1", "packing"]
+
+
 def test_an_interrupted_step_is_run_again(build: Run, tools: Tools) -> None:
     tools.reach("never", 2)
     code, out, messages = build()
