@@ -20,6 +20,15 @@ from vitaccel.flow.plan import make_plan
 from vitaccel.timing import Stopwatch
 
 SMALL = PRESETS["small"]
+FPGAS = {
+    "ulx3s-12f": "LFE5U-12F",
+    "ulx3s-25f": "LFE5U-25F",
+    "ulx3s-45f": "LFE5U-45F",
+    "ulx3s-85f": "LFE5U-85F",
+    "ecpix5-45f": "LFE5UM5G-45F",
+    "ecpix5-85f": "LFE5UM5G-85F",
+    "colorlight-i5": "LFE5U-25F",
+}
 boards = pytest.mark.parametrize("board", BOARDS.values(), ids=list(BOARDS))
 
 
@@ -59,7 +68,7 @@ def clocks(lpf: str) -> list[float]:
 @boards
 def test_a_board_knows_itself(board: Board) -> None:
     assert find_board(board.name) is board
-    assert board.fpga.endswith(board.name.split("-")[1].upper())
+    assert board.fpga == FPGAS[board.name]
     assert board.identity & 0xFFF == 0x043  # manufacturer: Lattice
     assert board.budget.comb >= 24288
     design = Design(board, PRESETS[board.preset], 4096)

@@ -21,6 +21,7 @@ printf '%s\\n' "$@" > {record}
 ABSENT = """unable to open ftdi device: -3 (device not found)
 JTAG init failed with: unable to open ftdi device
 """
+ABSENT_DAP = "Error: no device found\n"
 FORBIDDEN = """unable to open ftdi device: -4 (usb_open() failed)
 JTAG init failed with: unable to open ftdi device
 """
@@ -96,6 +97,13 @@ def test_dry_run_only_says(folder: Path, loader: Callable[..., Path]) -> None:
             ),
         ),
         (
+            ABSENT_DAP,
+            (
+                "no ulx3s-85f found (USB 0403:6015); plug it in, switch it on, and try another "
+                "cable: some only charge"
+            ),
+        ),
+        (
             FORBIDDEN,
             (
                 "ulx3s-85f is there, but this user may not open it; write "
@@ -115,7 +123,7 @@ def test_dry_run_only_says(folder: Path, loader: Callable[..., Path]) -> None:
         ("odd\n", "openFPGALoader failed: odd"),
         ("", "openFPGALoader failed: it said nothing"),
     ],
-    ids=["absent", "forbidden", "other board", "failed", "unknown", "mute"],
+    ids=["absent", "absent, CMSIS-DAP", "forbidden", "other board", "failed", "unknown", "mute"],
 )
 def test_one_line_for_what_went_wrong(
     said: str, message: str, folder: Path, loader: Callable[..., Path]

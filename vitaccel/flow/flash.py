@@ -1,6 +1,7 @@
 """Put a bitstream into a board, with openFPGALoader."""
 
 import json
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -121,7 +122,7 @@ def _explain(board: Board, said: str) -> str:
             f"the board that answers is no {board.name}: its FPGA is not {board.fpga}; plug in the "
             f"right one, or build for this one"
         )
-    if "device not found" in said or "No such device" in said:
+    if re.search(r"device not found|no [\w -]*device", said, re.I):
         return (
             f"no {board.name} found (USB {vendor}:{product}); plug it in, switch it on, and try "
             f"another cable: some only charge"
