@@ -11,11 +11,11 @@ from boards.board import Board
 from boards.catalogue import find_board
 from vitaccel.errors import ConfigError, DeviceError
 from vitaccel.flow import tools
+from vitaccel.flow.gateware import identity_of
 
 __all__ = ["flash", "flash_command", "read_board_file"]
 
 TIMEOUT_S = 300  # a SPI flash of 16 MB takes about two minutes
-_VERIFY_ID = b"\xe2\x00\x00\x00"  # command before the identity; Lattice FPGA-TN-02039, table 8
 _REASONS = ("rror", "fail", "unable", "not found", "mismatch", "denied")
 
 
@@ -59,7 +59,7 @@ def flash_command(folder: Path, spi: bool) -> tuple[Board, list[str]]:
     board = find_board(about["board"])
     path = folder / about["bitstream"]
     try:
-        identity = _identity(path.read_bytes())
+        identity = identity_of(path.read_bytes())
     except OSError as bad:
         raise ConfigError(f"bitstream {path} cannot be read: {bad.strerror}; build again") from bad
     if identity != board.identity:
@@ -104,14 +104,6 @@ def flash(folder: Path, spi: bool = False, dry_run: bool = False) -> dict[str, A
     if done.returncode or "mismatch between target" in said:
         raise DeviceError(_explain(board, said))
     return about
-
-
-def _identity(bitstream: bytes) -> int | None:
-    at = bitstream.find(_VERIFY_ID)
-    if at < 0:
-        return None
-    at += len(_VERIFY_ID)
-    return int.from_bytes(bitstream[at : at + 4], "big")
 
 
 def _explain(board: Board, said: str) -> str:

@@ -15,7 +15,10 @@ from vitaccel.flow.nextpnr import Routing, read_routing
 from vitaccel.flow.plan import TOP, Plan
 from vitaccel.timing import Stopwatch
 
-__all__ = ["Gateware", "build_gateware", "pack"]
+__all__ = ["Gateware", "build_gateware", "identity_of", "pack"]
+
+# Command before the identity; Lattice FPGA-TN-02039 (ECP5 sysCONFIG), table 8.
+_VERIFY_ID = b"\xe2\x00\x00\x00"
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,15 @@ def pack(plan: Plan, gateware: Gateware, fpga: str) -> bytes:
         named = found[1] if found else "no device"
         raise BuildError(f"bitstream {bitstream} is for {named}, not for {fpga}")
     return bitstream.read_bytes()
+
+
+def identity_of(bitstream: bytes) -> int | None:
+    """JTAG identity of the ECP5 that a bitstream is for; None if it is not one of these."""
+    at = bitstream.find(_VERIFY_ID)
+    if at < 0:
+        return None
+    at += len(_VERIFY_ID)
+    return int.from_bytes(bitstream[at : at + 4], "big")
 
 
 def _route(plan: Plan, work: Path, seed: int) -> Routing:
