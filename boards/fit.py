@@ -11,7 +11,7 @@ from vitaccel.errors import ConfigError
 from vitaccel.hw.axi.axi import PAGE_BYTES
 from vitaccel.resources import resources
 
-__all__ = ["check_fit", "memory_size", "needed", "shortfalls"]
+__all__ = ["check_fit", "fit_line", "memory_size", "needed", "shortfalls"]
 
 NAMES = {
     "comb": "LUT4",
@@ -43,6 +43,13 @@ def shortfalls(board: Board, need: Resources) -> Iterator[str]:
     for kind, amount in asdict(need).items():
         if amount > has[kind]:
             yield f"{amount} {NAMES[kind]} of {has[kind]}"
+
+
+def fit_line(board: Board, need: Resources) -> str:
+    """Say what a design that fits takes."""
+    has = asdict(board.budget)
+    parts = [f"{amount} of {has[kind]} {NAMES[kind]}" for kind, amount in asdict(need).items()]
+    return f"fits {board.name}, estimated: {', '.join(parts)}"
 
 
 def check_fit(board: Board, config: AcceleratorConfig, program_bytes: int = 0) -> Resources:

@@ -30,14 +30,14 @@ def boards(as_json: Json = False) -> None:
             about["name"],
             about["fpga"],
             about["multipliers"],
-            f"{about['ram_kib']} KiB",
+            about["ram_kib"],
             about["memory"],
             f"{about['link']}, {about['baud'] / 1e6:g} Mbaud",
             ", ".join(about["presets"]) or "none",
         )
         for about in found
     ]
-    header = ("board", "FPGA", "multipliers", "block RAM", "memory", "link", "presets that fit")
+    header = ("board", "FPGA", "multipliers", "RAM, KiB", "memory", "link", "presets that fit")
     console.show_table("Boards", header, rows)
 
 
@@ -71,7 +71,9 @@ def build(
     options = Options(OUT / "boards", _seeds(seeds), mhz, pll)
     integers = load(network)
     with console.steps() as show:
-        about, lines = run(integers, target, accelerator, options, out, Stopwatch(show))
+        about, lines = run(
+            integers, target, accelerator, options, out, Stopwatch(show), console.note
+        )
     console.show(about, as_json, [*lines, *integers.remarks])
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from boards import fit
 from boards.catalogue import find_board
-from boards.fit import check_fit, memory_size, needed
+from boards.fit import check_fit, fit_line, memory_size, needed
 from vitaccel.config import PRESETS
 from vitaccel.ecp5 import Resources
 from vitaccel.errors import ConfigError
@@ -39,7 +39,10 @@ def test_block_ram_of_the_memory_is_counted() -> None:
 def test_small_fits_the_smallest_board(monkeypatch: pytest.MonkeyPatch) -> None:
     board = find_board("ulx3s-12f")
     need = check_fit(board, SMALL, 80_000)
-    assert need.ram <= board.budget.ram
+    assert fit_line(board, need) == (
+        f"fits ulx3s-12f, estimated: {need.comb} of 24288 LUT4, {need.ff} of 24288 flip-flops, "
+        f"17 of 28 MULT18X18D, {need.ram} of 56 DP16KD (18 kbit)"
+    )
     with pytest.raises(ConfigError) as caught:
         check_fit(board, SMALL, 200_000)
     assert str(caught.value) == (

@@ -79,6 +79,15 @@ def test_a_build_leaves_all_that_is_needed(build: Run, run: Run, tools: Tools) -
     assert tools.calls() == ["loading --board ulx3s --write-flash out/ulx3s-85f.bit"]
 
 
+def test_it_fits_is_said_first(build: Run, tools: Tools, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[tuple[str, list[str]]] = []
+    monkeypatch.setattr("vitaccel.console.note", lambda line: said.append((line, tools.calls())))
+    assert build("--seeds", "1")[0] == 0
+    ((line, ran_before),) = said
+    assert line.startswith("fits ulx3s-85f, estimated: 21500 of 83640 LUT4, ")
+    assert ran_before == []
+
+
 def test_nothing_changed_nothing_run(build: Run, tools: Tools) -> None:
     _, first, _ = build()
     tools.calls()

@@ -1,6 +1,7 @@
 """A network on a board: bitstream, program and report in one folder."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from boards.board import Board
 from boards.clocking import Pll
 from boards.design import Design
-from boards.fit import check_fit, memory_size
+from boards.fit import check_fit, fit_line, memory_size
 from golden.qnetwork import QNetwork
 from golden.storage import save
 from vitaccel.compile import compile_network
@@ -59,8 +60,14 @@ def build(
     options: Options,
     folder: Path,
     watch: Stopwatch,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> tuple[dict[str, Any], list[str]]:
     """Write bitstream, program, network, ``board.json`` and report into ``folder``.
+
+    Parameters
+    ----------
+    tell
+        Gets a line on what the design needs, before anything takes long.
 
     Returns
     -------
@@ -81,6 +88,7 @@ def build(
     with watch("compile"):
         program = compile_network(network, config, timing=ON_CHIP)
         need = check_fit(board, config, program.size)
+    tell(fit_line(board, need))
     design = Design(board, config, memory_size(program.size))
     pll = design.nearest(STRETCH_MHZ if options.fastest else options.mhz or board.mhz)
     rounds = ROUNDS if options.fastest else 1
