@@ -7,22 +7,25 @@ from amaranth.lib import io
 
 from boards.board import Board
 from boards.clocking import Clocking, Pll
-from boards.core import LIGHTS, BoardCore
 from vitaccel.config import AcceleratorConfig
+from vitaccel.hw.link.board_core import LIGHTS, BoardCore
 from vitaccel.hw.link.uart import divisor
+from vitaccel.hw.memory.axi_ram import AxiRam
 
 __all__ = ["BoardTop"]
 
 
 class BoardTop(Elaboratable):
-    """`BoardCore` on a platform of Amaranth.
+    """`BoardCore` with block RAM as its memory, on a platform of Amaranth.
 
     Parameters
     ----------
     board
         Gives pins, and the rate of the serial port.
-    config, memory_bytes
-        See `BoardCore`.
+    config
+        Of the accelerator.
+    memory_bytes
+        See `AxiRam`.
     pll
         Makes the clock of all of it.
     """
@@ -33,7 +36,8 @@ class BoardTop(Elaboratable):
         self.board = board
         self.pll = pll
         hz = pll.mhz * 1e6
-        self.core = BoardCore(config, memory_bytes, divisor(hz, board.link.baud(hz)))
+        memory = AxiRam(config, memory_bytes)
+        self.core = BoardCore(config, memory, memory_bytes, divisor(hz, board.link.baud(hz)))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

@@ -5,14 +5,11 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.accelerator import Accelerator
-from vitaccel.hw.axi.arbiter import MASTERS, Arbiter
-from vitaccel.hw.axi.axi import PortTable, lite_ports, read_ports, write_ports
 from vitaccel.hw.axi.axi_memory import RAM_VERILOG, AxiMemory, MemoryTiming
-from vitaccel.hw.link.access import CONTROL, MEMORY
-from vitaccel.hw.link.bridge import Bridge
+from vitaccel.hw.link.board_core import BoardCore
 from vitaccel.hw.link.slip import BYTE
 from vitaccel.hw.link.uart import FEWEST, Uart
+from vitaccel.hw.memory.axi_ram import AxiRam
 from vitaccel.verilog import verilog_text
 
 __all__ = ["SimulatedBoard"]
@@ -28,9 +25,9 @@ class SimulatedBoard(wiring.Component):
     config
         Of the accelerator.
     memory_bytes
-        Memory, shared by accelerator and link.
+        Memory, shared by accelerator and link, a multiple of a page of AXI.
     timing
-        Of the memory.
+        Of a memory like DRAM, see `AxiMemory`; None: block RAM, as on the boards (`AxiRam`).
 
     Members
     -------
@@ -43,14 +40,16 @@ class SimulatedBoard(wiring.Component):
     to_board: stream.Interface
     from_board: stream.Interface
 
-    QUEUE_BYTES = 2048
-
     def __init__(
         self, config: AcceleratorConfig, memory_bytes: int, timing: MemoryTiming | None = None
     ) -> None:
         self.config = config
         self.memory_bytes = memory_bytes
-        self.timing = timing
+        self.memory = (
+            AxiRam(config, memory_bytes)
+            if timing is None
+            else AxiMemory(config, memory_bytes, timing)
+        )
         super().__init__({"to_board": In(BYTE), "from_board": Out(BYTE)})
 
     def elaborate(self, platform: object) -> Module:
@@ -61,48 +60,15 @@ class SimulatedBoard(wiring.Component):
         m.domains.board = ClockDomain()
         m.d.comb += [ClockSignal("board").eq(ClockSignal()), ResetSignal("board").eq(reset)]
 
-        config = self.config
-        core = Accelerator(config)
-        bridge = Bridge(config, self.memory_bytes, queue_bytes=self.QUEUE_BYTES)
-        arbiter = Arbiter(config)
-        memory = AxiMemory(config, self.memory_bytes, self.timing)
-        uart, cable = Uart(FEWEST), Uart(FEWEST)
-        parts = {
-            "core": core,
-            "bridge": bridge,
-            "arbiter": arbiter,
-            "memory": memory,
-            "uart": uart,
-            "cable": cable,
-        }
-        for name, part in parts.items():
-            m.submodules[name] = DomainRenamer("board")(part)
-        bus = {**read_ports(config), **write_ports(config)}
-        _join(m, bus, (core, "m_axi_"), (arbiter, MASTERS[0]))
-        _join(m, bus, (bridge, MEMORY), (arbiter, MASTERS[1]))
-        _join(m, bus, (arbiter, ""), (memory, ""))
-        lite = {name: member.flip() for name, member in lite_ports().items()}
-        _join(m, lite, (bridge, CONTROL), (core, "s_axil_"))
-        connect(m, uart.received, bridge.rx)
-        connect(m, bridge.tx, uart.sent)
+        core = BoardCore(self.config, self.memory, self.memory_bytes, FEWEST)
+        cable = Uart(FEWEST)
+        m.submodules.core = DomainRenamer("board")(core)
+        m.submodules.cable = DomainRenamer("board")(cable)
         connect(m, flipped(self.to_board), cable.sent)
         connect(m, cable.received, flipped(self.from_board))
-        m.d.comb += [
-            bridge.interrupt.eq(core.interrupt),
-            uart.rx.eq(cable.tx),
-            cable.rx.eq(uart.tx),
-        ]
+        m.d.comb += [core.rx.eq(cable.tx), cable.rx.eq(core.tx)]
         return m
 
     def verilog(self, name: str) -> str:
         """Verilog of all of it, top module ``name``."""
         return verilog_text(self, name) + RAM_VERILOG
-
-
-def _join(
-    m: Module, ports: PortTable, master: tuple[object, str], slave: tuple[object, str]
-) -> None:
-    """Connect two components, each with the prefix of its members; ``ports`` as of the master."""
-    for name, member in ports.items():
-        here, there = (getattr(part, prefix + name) for part, prefix in (master, slave))
-        m.d.comb += there.eq(here) if member.flow is Out else here.eq(there)

@@ -15,6 +15,7 @@ from vitaccel.hw.axi.axi import (
     write_ports,
 )
 from vitaccel.hw.primitives.block_ram import BlockRam
+from vitaccel.hw.shared import Shared
 
 __all__ = ["AxiRam"]
 
@@ -54,9 +55,8 @@ class AxiRam(Ports, wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         width = 8 * self.config.axi_bytes
-        m.submodules.ram = ram = BlockRam(
-            width, self.size // self.config.axi_bytes, self.config.axi_bytes
-        )
+        ram = BlockRam(width, self.size // self.config.axi_bytes, self.config.axi_bytes)
+        m.submodules.ram = Shared(ram)
         self._read(m, ram)
         self._write(m, ram)
         return m

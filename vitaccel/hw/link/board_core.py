@@ -1,4 +1,6 @@
-"""Everything of a board's gateware that is the same on all of them."""
+"""All of a board's gateware but memory, clock and pins; simulated boards have it too."""
+
+from typing import Any
 
 from amaranth import Cat, Module, Signal
 from amaranth.lib import wiring
@@ -11,7 +13,6 @@ from vitaccel.hw.axi.axi import PortTable, lite_ports, read_ports, write_ports
 from vitaccel.hw.link.access import CONTROL, MEMORY
 from vitaccel.hw.link.bridge import Bridge
 from vitaccel.hw.link.uart import Uart
-from vitaccel.hw.memory.axi_ram import AxiRam
 from vitaccel.isa import Unit
 
 __all__ = ["LIGHTS", "BoardCore"]
@@ -21,14 +22,16 @@ _HEARTBEAT_BITS = 25  # of a counter at the core's clock: a second or so
 
 
 class BoardCore(wiring.Component):
-    """Accelerator with block RAM as its memory, both reached over a serial line.
+    """Accelerator and its memory, both reached over a serial line.
 
     Parameters
     ----------
     config
         Of the accelerator.
+    memory
+        AXI4 slave for both: `vitaccel.hw.memory.axi_ram.AxiRam`, or one of these ports.
     memory_bytes
-        See `AxiRam`.
+        Of it.
     divisor
         See `Uart`.
 
@@ -47,8 +50,13 @@ class BoardCore(wiring.Component):
     tx: Signal
     lights: Signal
 
-    def __init__(self, config: AcceleratorConfig, memory_bytes: int, divisor: int) -> None:
+    QUEUE_BYTES = 2048  # of requests: one block RAM of ECP5
+
+    def __init__(
+        self, config: AcceleratorConfig, memory: Any, memory_bytes: int, divisor: int
+    ) -> None:
         self.config = config
+        self.memory = memory
         self.memory_bytes = memory_bytes
         self.divisor = divisor
         super().__init__({
@@ -60,9 +68,11 @@ class BoardCore(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.accelerator = core = Accelerator(self.config)
-        m.submodules.bridge = bridge = Bridge(self.config, self.memory_bytes)
+        m.submodules.bridge = bridge = Bridge(
+            self.config, self.memory_bytes, queue_bytes=self.QUEUE_BYTES
+        )
         m.submodules.arbiter = arbiter = Arbiter(self.config)
-        m.submodules.memory = memory = AxiRam(self.config, self.memory_bytes)
+        m.submodules.memory = memory = self.memory
         m.submodules.uart = uart = Uart(self.divisor)
         bus = {**read_ports(self.config), **write_ports(self.config)}
         _join(m, bus, (core, "m_axi_"), (arbiter, MASTERS[0]))
