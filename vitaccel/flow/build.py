@@ -11,15 +11,15 @@ from boards.clocking import Pll
 from boards.design import Design
 from boards.fit import check_fit, fit_line, memory_size
 from golden.qnetwork import QNetwork
-from golden.storage import save
 from vitaccel.compile import compile_network
 from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import TimingError
 from vitaccel.estimate import estimate
 from vitaccel.files import write_files
-from vitaccel.flow.build_report import board_file, build_lines, build_page, build_summary
+from vitaccel.flow.build_report import build_lines, build_page, build_summary
 from vitaccel.flow.gateware import Gateware, build_gateware, pack
 from vitaccel.flow.plan import Plan, make_plan
+from vitaccel.host.deployment import Deployment
 from vitaccel.hw.axi.axi_memory import MemoryTiming
 from vitaccel.hw.memory.axi_ram import AxiRam
 from vitaccel.timing import Stopwatch
@@ -103,18 +103,19 @@ def build(
         "estimated_cycles_per_image": cycles,
         "estimated_images_per_second": round(pll.mhz * 1e6 / cycles, 1),
     }
-    program.save(folder)
-    save(network, folder / "network")
+    name = f"{board.name}.bit"
     write_files(
         folder,
         {
-            f"{board.name}.bit": bitstream,
-            "board.json": json.dumps(board_file(design, pll, bitstream), indent=1),
+            name: bitstream,
             "report.json": json.dumps(about, indent=1),
             "report.html": build_page(about),
         },
     )
-    return about, [*build_lines(about), f"bitstream: {folder / board.name}.bit"]
+    memory, baud = design.memory_bytes, about["baud"]
+    deployment = Deployment(board.name, config, program, network, memory, baud, pll.mhz)
+    deployment.save(folder, bitstream=name)
+    return about, [*build_lines(about), f"bitstream: {folder / name}"]
 
 
 def _close(

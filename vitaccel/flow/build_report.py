@@ -1,6 +1,5 @@
 """What a build tells of itself."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -14,25 +13,11 @@ from vitaccel.flow.pages import render
 from vitaccel.flow.plan import Plan
 from vitaccel.flow.synth import comb_of
 
-__all__ = ["board_file", "build_lines", "build_page", "build_summary"]
+__all__ = ["build_lines", "build_page", "build_summary"]
 
 # Cells that nextpnr counts, by what they are called here.
 CELLS = {"comb": "TRELLIS_COMB", "ff": "TRELLIS_FF", "dsp": "MULT18X18D", "ram": "DP16KD"}
 TITLES = {"comb": "LUT4", "ff": "flip-flops", "dsp": "MULT18X18D", "ram": "DP16KD"}
-
-
-def board_file(design: Design, pll: Pll, bitstream: bytes) -> dict[str, Any]:
-    """What `flash` and `infer` need to know: board, bitstream, configuration, clock, link."""
-    return {
-        "board": design.board.name,
-        "bitstream": f"{design.board.name}.bit",
-        "bitstream_blake2s": hashlib.blake2s(bitstream).hexdigest(),
-        "config": design.config.model_dump(),
-        "config_digest": design.config.digest(),
-        "clock_mhz": pll.mhz,
-        "baud": design.board.link.baud(pll.mhz * 1e6),
-        "memory_bytes": design.memory_bytes,
-    }
 
 
 def build_summary(

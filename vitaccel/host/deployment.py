@@ -11,6 +11,7 @@ from vitaccel.compile.program import Program
 from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
 from vitaccel.files import write_files
+from vitaccel.hw.axi.axi import PAGE_BYTES
 
 __all__ = ["SIMULATED", "Deployment", "save_deployment"]
 
@@ -61,6 +62,26 @@ class Deployment:
             about.get("clock_mhz"),
         )
 
+    def save(self, folder: Path, **more: Any) -> None:
+        """Write what `load` reads; ``more`` goes into ``board.json`` too.
+
+        Raises
+        ------
+        ConfigError
+            If the folder cannot be written.
+        """
+        about = {
+            "board": self.board,
+            "config": self.config.model_dump(),
+            "config_digest": self.config.digest(),
+            "memory_bytes": self.memory_bytes,
+            "baud": self.baud,
+            "clock_mhz": self.clock_mhz,
+        }
+        self.program.save(folder)
+        save(self.network, folder / NETWORK)
+        write_files(folder, {ABOUT: json.dumps(about | more, indent=1)})
+
 
 def _read(path: Path) -> dict[str, Any]:
     try:
@@ -87,12 +108,5 @@ def save_deployment(
     ConfigError
         If the folder cannot be written.
     """
-    about = {
-        "board": SIMULATED,
-        "config": config.model_dump(),
-        "config_digest": config.digest(),
-        "memory_bytes": 1 << (program.size - 1).bit_length(),
-    }
-    program.save(folder)
-    save(network, folder / NETWORK)
-    write_files(folder, {ABOUT: json.dumps(about, indent=1)})
+    size = max(PAGE_BYTES, 1 << (program.size - 1).bit_length())
+    Deployment(SIMULATED, config, program, network, size).save(folder)
