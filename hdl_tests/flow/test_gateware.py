@@ -1,5 +1,6 @@
 """`flow.plan` and `flow.gateware`: a blinking light, from Amaranth to a checked bitstream."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +77,16 @@ def test_blinker_becomes_a_bitstream(tmp_path: Path) -> None:
     assert identity_of(bitstream) == BOARD.identity
     with pytest.raises(BuildError, match=r"top.bit is for LFE5U-25F, not for LFE5U-85F$"):
         pack(plan, gateware, "LFE5U-85F")
+
+
+@pytest.mark.synth
+def test_a_pin_without_a_place_is_refused(tmp_path: Path) -> None:
+    plan = make_plan(Blinker(), BOARD.platform())
+    lines = plan.files["top.lpf"].splitlines()
+    kept = [line for line in lines if "led_0__io" not in line]
+    assert len(kept) == len(lines) - 2
+    bare = replace(plan, files={**plan.files, "top.lpf": "\n".join(kept)})
+    with pytest.raises(BuildError) as caught:
+        build_gateware(bare, tmp_path, (1,), Stopwatch())
+    assert str(caught.value).startswith("place and route, seed 1, failed, see ")
+    assert "led_0__io" in str(caught.value)
