@@ -9,10 +9,9 @@ from vitaccel.ecp5 import DEVICES, Resources
 from vitaccel.errors import ConfigError
 from vitaccel.hw.link.uart import FEWEST
 
-_BAUD_ERROR = 0.012  # half of what a receiver can bear; the chip's own clock has the other half
-
 __all__ = ["Board", "Link", "Loader"]
 
+_BAUD_ERROR = 0.012  # half of what a receiver can bear; the chip's own clock has the other half
 # JTAG identity, which the bitstream bears too, and the die: Lattice FPGA-TN-02039 (ECP5 sysCONFIG),
 # table 4. A 12F is a 25F under another name, whose other half the open tools use as well.
 _IDENTITIES: Mapping[str, tuple[int, str]] = {

@@ -146,6 +146,18 @@ def test_the_fastest_clock_that_closes(build: Run, tools: Tools) -> None:
     assert tools.calls() == ["synthesis", "seed 1"] * 3 + ["packing"]
 
 
+def test_a_clock_that_nextpnr_did_not_know(build: Run, tools: Tools) -> None:
+    report = tools.folder / "report"
+    report.write_text(report.read_text().replace("WANTED", "12"))
+    code, out, messages = build()
+    message = (
+        "clock core_clock was routed for 12 MHz, not for 50; this is a bug: the design has a clock "
+        "without a constraint"
+    )
+    assert (code, out, messages) == (5, "", [message])
+    assert not Path("out").exists()
+
+
 def test_no_clock_closes(build: Run, tools: Tools) -> None:
     tools.reach(3.0, 1)
     code, _, messages = build("--pll", "--seeds", "1")

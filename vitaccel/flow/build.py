@@ -13,11 +13,12 @@ from boards.fit import check_fit, fit_line, memory_size
 from golden.qnetwork import QNetwork
 from vitaccel.compile import compile_network
 from vitaccel.config import AcceleratorConfig
-from vitaccel.errors import TimingError
+from vitaccel.errors import BuildError, TimingError
 from vitaccel.estimate import estimate
 from vitaccel.files import write_files
 from vitaccel.flow.build_report import build_lines, build_page, build_summary
 from vitaccel.flow.gateware import Gateware, build_gateware, pack
+from vitaccel.flow.nextpnr import Routing
 from vitaccel.flow.plan import Plan, make_plan
 from vitaccel.host.deployment import Deployment
 from vitaccel.hw.axi.axi_memory import MemoryTiming
@@ -126,12 +127,23 @@ def _close(
         plan = make_plan(design.top(pll), design.board.platform())
     cache = options.cache / f"{design.board.name}-{design.config.digest()}"
     gateware = build_gateware(plan, cache, options.seeds, watch)
+    _check_clocks(gateware.best, pll)
     if gateware.best.fmax_mhz >= pll.mhz:
         return pll, plan, gateware
     slower = design.below(gateware.best.fmax_mhz)
     if slower is None or rounds == 1:
         raise TimingError(_missed(design, options, pll, gateware))
     return _close(design, options, watch, slower, rounds - 1)
+
+
+def _check_clocks(routing: Routing, pll: Pll) -> None:
+    """See that nextpnr knew of every clock: others it takes for slow ones."""
+    for name, (_, wanted) in routing.clocks.items():
+        if abs(wanted / pll.mhz - 1) > 0.001:
+            raise BuildError(
+                f"clock {name} was routed for {wanted:g} MHz, not for {pll.mhz:g}; this is a bug: "
+                "the design has a clock without a constraint"
+            )
 
 
 def _missed(design: Design, options: Options, pll: Pll, gateware: Gateware) -> str:
