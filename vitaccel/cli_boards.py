@@ -89,7 +89,8 @@ def flash(
     """Load a bitstream into the board on the cable."""
     from vitaccel.flow.flash import flash as run
 
-    about = run(folder, spi, dry_run)
+    with console.steps() as show, Stopwatch(show)("loading"):
+        about = run(folder, spi, dry_run)
     done = about["command"] if dry_run else f"{about['board']}: loaded"
     console.show(about, as_json, [done])
 
