@@ -37,7 +37,7 @@ def boards(as_json: Json = False) -> None:
         )
         for about in found
     ]
-    header = ("board", "FPGA", "multipliers", "RAM, KiB", "memory", "link", "presets that fit")
+    header = ("board", "FPGA", "DSP", "RAM, KiB", "memory", "link", "presets that fit")
     console.show_table("Boards", header, rows)
 
 
