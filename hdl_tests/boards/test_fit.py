@@ -1,7 +1,5 @@
 """What fits a board is told before synthesis: the limits, and the messages."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from boards import fit
@@ -10,22 +8,25 @@ from boards.fit import check_fit, fit_line, memory_size, needed
 from vitaccel.config import PRESETS
 from vitaccel.ecp5 import Resources
 from vitaccel.errors import ConfigError
-from vitaccel.resources import resources
 
 SMALL = PRESETS["small"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _counted_once() -> Iterator[None]:
-    """The accelerator takes a second to count."""
-    units = resources(SMALL)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit, "resources", lambda config: units)
-        yield
+ACCELERATOR = Resources(comb=18_000, ff=12_000, dsp=17, ram=11)
+
+
+@pytest.fixture(autouse=True)
+def _accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that does not change with the gateware, and takes no second to count."""
+    monkeypatch.setattr(fit, "resources", lambda config: {"all": ACCELERATOR})
 
 
 def test_memory_is_made_of_whole_pages() -> None:
     assert [memory_size(n) for n in (0, 1, 4096, 4097)] == [0, 4096, 4096, 8192]
+
+
+def test_what_surrounds_the_accelerator_is_counted() -> None:
+    assert needed(SMALL, 0) == ACCELERATOR + fit.SURROUNDINGS
 
 
 def test_block_ram_of_the_memory_is_counted() -> None:
