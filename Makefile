@@ -54,7 +54,7 @@ bench-deit: setup
 	$(BIN)/python build/bench/performance.py
 
 bench-boards: setup
-	$(BIN)/python build/bench/boards.py
+	$(BIN)/python build/bench/board_builds.py
 
 lint: setup
 	$(BIN)/ruff check

@@ -136,7 +136,8 @@ def run(words: Sequence[str], folder: Path, log: str, what: str) -> None:
         done = subprocess.run(words, cwd=folder, stdout=out, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
         lines = (folder / log).read_text().splitlines()
-        why = next((line for line in lines if "ERROR" in line), lines[-1] if lines else "no output")
+        mute = f"it said nothing and ended with {done.returncode}"
+        why = next((line for line in lines if "ERROR" in line), lines[-1] if lines else mute)
         raise BuildError(f"{what} failed, see {folder / log}: {why.strip()}")
 
 

@@ -84,7 +84,9 @@ def _measure(name: str, seeds: tuple[int, ...]) -> dict[str, Any]:
     logits = execute(integers, test.images, keep=False)[integers.layers[-1].name]
     assert test.labels is not None
     share = accuracy(logits.reshape(len(logits), -1).float(), test.labels)
-    watch = Stopwatch(lambda step, done: print(f"{name}: {step}", flush=True) if not done else None)
+    watch = Stopwatch(
+        lambda step, done: print(f"{name}: {step}", flush=True) if done is None else None
+    )
     folder = OUT / "bench-boards" / name
     about, _ = build(integers, board, config, Options(OUT / "boards", seeds), folder, watch)
     return about | {"preset": board.preset, "scheme": scheme.name, "top-1": f"{share:.1%}"}
