@@ -229,6 +229,19 @@ PRESETS = {
         weight_words=4096,
         axi_bytes=4,
     ),
+    # For an LFE5U-25F: the digits network with 4-bit weights, memories of all kinds in 53 blocks.
+    "small": AcceleratorConfig(
+        rows=2,
+        columns=4,
+        weight_bits=4,
+        accumulator_rows=32,
+        activation_banks=2,
+        row_words=64,
+        post_words=128,
+        vector_words=64,
+        weight_words=1024,
+        axi_bytes=4,
+    ),
     "mixed-12x24": AcceleratorConfig(
         rows=12, columns=24, pot_columns=12, log2_attention=True, weight_words=4096
     ),

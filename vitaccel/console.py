@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-__all__ = ["Steps", "show", "show_table", "steps"]
+__all__ = ["Steps", "note", "show", "show_table", "steps"]
 
 out = Console()
 err = Console(stderr=True)
@@ -46,6 +46,11 @@ def steps() -> Iterator[Steps]:
         yield step
 
 
+def note(line: str) -> None:
+    """Print a line to stderr, above the progress bars if there are any."""
+    err.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
 def show(result: Mapping[str, Any], as_json: bool, lines: Sequence[str] = ()) -> None:
     """Print ``result`` as JSON, or ``lines``."""
     if as_json:
@@ -56,10 +61,11 @@ def show(result: Mapping[str, Any], as_json: bool, lines: Sequence[str] = ()) ->
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table; wide cells wrap."""
+    """Print a table; wide cells wrap but in the first column."""
     table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False, box=None)
     for n, column in enumerate(columns):
-        table.add_column(column, justify="left" if n == 0 else "right" if n < 3 else "left")
+        justify = "right" if n in (1, 2) else "left"
+        table.add_column(column, justify=justify, no_wrap=n == 0)
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     out.print(table)

@@ -13,7 +13,7 @@ from amaranth.lib import wiring
 from vitaccel.errors import ToolError
 from vitaccel.hw.shared import PartLibrary
 
-__all__ = ["verilog_text"]
+__all__ = ["no_collection", "verilog_text"]
 
 BATCH = 500_000  # characters of RTLIL worth a run of Yosys while the next are made
 SCRIPT = """read_rtlil <<end_of_rtlil
@@ -37,7 +37,7 @@ def verilog_text(component: wiring.Component, name: str) -> str:
     """
     library = PartLibrary(name)
     written: list[str] = []  # by the parts themselves
-    with _no_collection(), ThreadPoolExecutor() as pool:
+    with no_collection(), ThreadPoolExecutor() as pool:
         texts = [pool.submit(_yosys, _rtlil(component, name, library)).result]
         batch: list[str] = []
         for part_name, part in library:
@@ -76,7 +76,7 @@ def _yosys(text: str) -> str:
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """Leave the garbage collector out.
 
     A netlist is millions of small objects that live until the end, which it would go through again

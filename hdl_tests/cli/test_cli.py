@@ -118,7 +118,7 @@ def test_config_files(run: Run, refused: Callable[..., None], tmp_path: Path) ->
 def test_compile_writes_program_and_listing(run: Run, network: Path, tmp_path: Path) -> None:
     code, out, _ = run("compile", network, "--config", "tiny", "-o", tmp_path, "--json")
     assert code == 0
-    names = ["program.bin", "program.json", "program.txt"]
+    names = ["board.json", "network", "program.bin", "program.json", "program.txt"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
     image = (tmp_path / "program.bin").read_bytes()
     about = json.loads((tmp_path / "program.json").read_text())
@@ -239,7 +239,11 @@ def test_interrupt_leaves_no_half_written_file(
 ) -> None:
     words = ("compile", network, "--config", "tiny", "-o", tmp_path)
     assert run(*words)[0] == 0
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def contents() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    before = contents()
     monkeypatch.setattr(Path, "replace", interrupt)
     assert run(*words)[0] == 130
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert contents() == before

@@ -163,6 +163,7 @@ DERIVED = {
     "w4a4": (2, 0, True, 1, 16, 4),
     "shift": (1, 0, False, 1, 64, 8),
     "tiny": (1, 0, False, 1, 16, 4),
+    "small": (2, 0, True, 1, 4, 2),
     "mixed-12x24": (2, 1, False, 1, 144, 18),
     "deit-12x12": (1, 0, False, 1, 144, 12),
     "ulx3s-85f": (2, 0, True, 1, 144, 12),

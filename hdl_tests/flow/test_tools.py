@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vitaccel.errors import ToolError
+from vitaccel.errors import BuildError, ToolError
 from vitaccel.flow import tools
 
 CHECK = Path(__file__).parents[2] / "build" / "check-system.sh"
@@ -107,3 +107,19 @@ def test_system_check_names_the_first_missing_package(tmp_path: Path) -> None:
 def test_system_check_looks_at_python(answers: str, line: str, tmp_path: Path) -> None:
     program(tmp_path / "python3", answers)
     assert check(tmp_path) == line
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("echo going; echo '  ERROR: no such pin'; echo gone; exit 1", "ERROR: no such pin"),
+        ("echo going; echo gone; exit 1", "gone"),
+        ("exit 3", "it said nothing and ended with 3"),
+        ("kill -9 $$", "it said nothing and ended with -9"),
+    ],
+)
+def test_a_tool_that_fails_is_told_with_its_reason(text: str, why: str, tmp_path: Path) -> None:
+    with pytest.raises(BuildError) as caught:
+        tools.run(["/bin/sh", "-c", text], tmp_path, "log", "routing")
+    assert str(caught.value) == f"routing failed, see {tmp_path / 'log'}: {why}"
+    tools.run(["/bin/sh", "-c", "true"], tmp_path, "log", "routing")

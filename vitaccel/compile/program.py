@@ -4,12 +4,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from vitaccel import isa
 from vitaccel.compile.instruction import decode, disassemble
+from vitaccel.errors import ConfigError
 from vitaccel.files import write_files
 
 __all__ = ["Program", "Region", "Routine"]
@@ -63,6 +64,15 @@ class Region:
         if values.ndim == 3:
             return values[self.head]
         return values[:, sorted(channel for channel in self.channels if channel >= 0)]
+
+
+def _region(raw: dict[str, Any]) -> Region:
+    fields: dict[str, Any] = raw | {"channels": tuple(raw["channels"])}
+    return Region(**fields)
+
+
+def _routine(raw: dict[str, Any]) -> Routine:
+    return Routine(raw["address"], tuple(raw["labels"]))
 
 
 class Decoded(NamedTuple):
@@ -134,3 +144,39 @@ class Program:
                 "program.txt": self.listing(),
             },
         )
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ConfigError
+            If a file is missing, damaged, or of another version.
+        """
+        path = folder / "program.json"
+        try:
+            image = (folder / "program.bin").read_bytes()
+            about = json.loads(path.read_text())
+            if about["version"] != VERSION:
+                raise ValueError(f"version {about['version']}, not {VERSION}")
+            setup = about["setup"] and _routine(about["setup"])
+            patch = about["input"].pop("patch")
+            return cls(
+                about["network"],
+                about["config_digest"],
+                image,
+                about["size"],
+                setup,
+                _routine(about["main"]),
+                _region(about["input"]),
+                patch,
+                tuple(map(_region, about["outputs"])),
+                tuple(about["layers"]),
+            )
+        except OSError as bad:
+            raise ConfigError(
+                f"program {bad.filename} cannot be read: {bad.strerror}; compile or build first"
+            ) from bad
+        except (ValueError, KeyError, TypeError, AttributeError) as bad:
+            raise ConfigError(f"program {path} is damaged: {bad}; compile or build again") from bad

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from vitaccel.account import Cause
 from vitaccel.files import write_files
+from vitaccel.flow.pages import render
 from vitaccel.flow.roofline import roofline
 from vitaccel.profile import Profile
 from vitaccel.spans import Interval
@@ -46,15 +45,10 @@ def write_report(
     ConfigError
         If the folder cannot be written.
     """
-    here = jinja2.PackageLoader("vitaccel.flow")
-    environment = jinja2.Environment(
-        loader=here, autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # units keep their order
-    environment.filters |= {"number": _number, "percent": _percent, "bytes": _bytes}
     rows = {"array": profile.array(), **timeline} if profile else timeline
     layers = profile.layers if profile else []
-    page = environment.get_template("report.html").render(
+    page = render(
+        "report.html",
         summary=summary,
         seconds=_steps(summary.get("seconds", {})),
         profile=profile,
@@ -74,21 +68,6 @@ def _lost(profile: Profile) -> list[tuple[Cause, int]]:
     """Useful cycles, then losses, largest first."""
     totals = profile.account.totals()
     return sorted(totals.items(), key=lambda item: (item[0] != Cause.USEFUL, -item[1]))
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:,.0f}".replace(",", "\u2009") if value >= 100 else f"{value:.3g}"
-
-
-def _percent(fraction: float | None) -> str:
-    return "" if fraction is None else f"{100 * fraction:.1f} %"
-
-
-def _bytes(value: int) -> str:
-    size = next(((n, unit) for n, unit in ((1e6, "MB"), (1e3, "kB")) if value >= n), (1, "bytes"))
-    return f"{value / size[0]:.3g} {size[1]}"
 
 
 def _steps(seconds: Mapping[str, float] | float) -> Mapping[str, float]:

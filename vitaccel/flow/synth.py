@@ -10,7 +10,6 @@ import importlib
 import json
 import re
 import statistics
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,8 +20,9 @@ from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue]
 from amaranth.lib import wiring
 
 from vitaccel.config import PRESETS
-from vitaccel.errors import BuildError, ConfigError
+from vitaccel.errors import ConfigError
 from vitaccel.flow import tools
+from vitaccel.flow.nextpnr import ROUTER, Routing, read_routing
 
 __all__ = ["Report", "cells", "comb_of", "synthesize"]
 
@@ -139,19 +139,19 @@ def synthesize(
         (folder / f"{name}.il").write_text(text)
         (folder / "harness.v").write_text(_harness(text, name))
         (folder / "synth.ys").write_text(script)
-        _run([*tools.command("yosys"), "synth.ys"], folder, "synth.log", f"{name}: synthesis")
+        tools.run([*tools.command("yosys"), "synth.ys"], folder, "synth.log", f"{name}: synthesis")
         (folder / "netlist.key").write_text(key)
     counts = _counts(folder / f"{name}.stat.json")
     routed = {seed: _route(folder, name, key, speed, seed) for seed in seeds}
-    slowest = min(routed, key=lambda seed: _fmax(routed[seed]))
+    slowest = min(routed.values(), key=lambda routing: routing.fmax_mhz)
     return Report(
         name=name,
         comb=comb_of(counts),
         ff=counts.get("TRELLIS_FF", 0),
         dsp=counts.get("MULT18X18D", 0),
         ram=counts.get("DP16KD", 0),
-        fmax_mhz={seed: round(_fmax(report), 1) for seed, report in routed.items()},
-        critical_path=_words(routed[slowest]),
+        fmax_mhz={seed: routing.fmax_mhz for seed, routing in routed.items()},
+        critical_path=slowest.critical_path,
         cells=counts,
     )
 
@@ -175,7 +175,7 @@ def cells(component: wiring.Component, name: str, folder: Path) -> dict[str, int
         work.mkdir(parents=True, exist_ok=True)
         (work / f"{name}.il").write_text(text)
         (work / "synth.ys").write_text(script)
-        _run([*tools.command("yosys"), "synth.ys"], work, "synth.log", f"{name}: synthesis")
+        tools.run([*tools.command("yosys"), "synth.ys"], work, "synth.log", f"{name}: synthesis")
         (work / f"{name}.stat.json").replace(done)
     return _counts(done)
 
@@ -192,15 +192,6 @@ def _counts(path: Path) -> dict[str, int]:
 
 def _stored(path: Path) -> str:
     return path.read_text() if path.exists() else ""
-
-
-def _run(words: list[str], folder: Path, log: str, what: str) -> None:
-    with (folder / log).open("w") as out:
-        done = subprocess.run(words, cwd=folder, stdout=out, stderr=subprocess.STDOUT, check=False)
-    if done.returncode:
-        lines = (folder / log).read_text().splitlines()
-        why = next((line for line in lines if "ERROR" in line), lines[-1] if lines else "no output")
-        raise BuildError(f"{what} failed, see {folder / log}: {why.strip()}")
 
 
 def _harness(text: str, name: str) -> str:
@@ -230,47 +221,17 @@ def _harness(text: str, name: str) -> str:
     )
 
 
-def _route(folder: Path, name: str, key: str, speed: int, seed: int) -> dict[str, Any]:
+def _route(folder: Path, name: str, key: str, speed: int, seed: int) -> Routing:
     report = folder / f"speed{speed}-seed{seed}.json"
     stamp = report.with_suffix(".key")
     if _stored(stamp) != key:
         words = tools.command("nextpnr-ecp5")
         words += ["--85k", "--package", "CABGA756", "--speed", str(speed), "--seed", str(seed)]
-        words += ["--json", "harness.json", "--report", report.name, "--router", "router2"]
+        words += ["--json", "harness.json", "--report", report.name, *ROUTER]
         words += ["--freq", str(TARGET_MHZ), "--timing-allow-fail"]
-        _run(words, folder, f"seed{seed}.log", f"{name}: place and route, seed {seed},")
+        tools.run(words, folder, f"seed{seed}.log", f"{name}: place and route, seed {seed},")
         stamp.write_text(key)
-    return json.loads(report.read_text())
-
-
-def _fmax(report: dict[str, Any]) -> float:
-    return min(clock["achieved"] for clock in report["fmax"].values())
-
-
-def _words(report: dict[str, Any]) -> str:
-    """Say where the longest register-to-register path goes and what its time is spent on."""
-    clocked = [p["path"] for p in report["critical_paths"] if "<async>" not in (p["from"], p["to"])]
-    path = max(clocked, key=lambda hops: sum(hop["delay"] for hop in hops))
-    total = sum(hop["delay"] for hop in path)
-    routing = sum(hop["delay"] for hop in path if hop["type"] == "routing")
-    logic = [hop["from"] for hop in path if hop["type"] == "logic"]
-    carries = sum(end["port"].startswith(("FC", "COUT")) or "CCU2C" in end["cell"] for end in logic)
-    names = [_plain(hop["net"]) for hop in path if hop["type"] == "routing"]
-    through = ", ".join(dict.fromkeys(names))
-    first, last = (_plain(path[n]["from"]["cell"]) for n in (0, -1))
-    return (
-        f"{first} to {last}: {total:.1f} ns, {routing:.1f} of it routing, "
-        f"{len(logic) - carries} LUTs and {carries} carry steps; through {through}"
-    )
-
-
-def _plain(name: str) -> str:
-    """Cut a name down to the signal of the component that it came from."""
-    return re.sub(
-        r"(_(TRELLIS|LUT4|CCU2C|PFUMX|L6MUX|MULT18|DO[AB]\d|[A-Z]\d*_)|\$).*",
-        "",
-        name.removeprefix("dut."),
-    )
+    return read_routing(report)
 
 
 def _main(

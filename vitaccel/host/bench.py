@@ -54,17 +54,11 @@ class Result:
 async def _infer(
     dut: Any, driver: Driver, program: Program, patches: np.ndarray, trace: bool = False
 ) -> list[bytes]:
-    region = program.input
-    memory = bytearray(region.address + region.n_rows * region.stride)
-    region.write(memory, patches)
-    await driver.transport.write_memory(region.address, bytes(memory[region.address :]))
+    await driver.write_input(program, patches)
     dut.tracing.value = int(trace)
     await driver.run(program.main)
     dut.tracing.value = 0
-    return [
-        await driver.transport.read_memory(out.address, out.n_rows * out.stride)
-        for out in program.outputs
-    ]
+    return await driver.read_outputs(program)
 
 
 async def _reset(dut: Any) -> None:

@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+import numpy as np
+
 from vitaccel.compile.program import Program, Routine
 from vitaccel.errors import DeviceError
 from vitaccel.isa import Fields, Status, Unit
@@ -89,6 +91,20 @@ class Driver:
         await self.write("MEMORY_LIMIT", program.size)
         if program.setup is not None:
             await self.run(program.setup)
+
+    async def write_input(self, program: Program, patches: np.ndarray) -> None:
+        """Write an image, integer patches ``[tokens, k]``."""
+        region = program.input
+        memory = bytearray(region.address + region.n_rows * region.stride)
+        region.write(memory, patches)
+        await self.transport.write_memory(region.address, bytes(memory[region.address :]))
+
+    async def read_outputs(self, program: Program) -> list[bytes]:
+        """Bytes of each of the program's output regions."""
+        return [
+            await self.transport.read_memory(out.address, out.n_rows * out.stride)
+            for out in program.outputs
+        ]
 
     async def run(self, routine: Routine) -> None:
         """Run one routine to its end.

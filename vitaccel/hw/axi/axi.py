@@ -14,6 +14,7 @@ __all__ = [
     "ADDRESS_BITS",
     "INCR",
     "OKAY",
+    "PAGE_BYTES",
     "SLVERR",
     "PortTable",
     "Ports",

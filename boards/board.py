@@ -1,0 +1,118 @@
+"""What a board is to us: a platform of Amaranth, a budget, a memory, a link and a loader."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from amaranth.vendor import LatticeECP5Platform
+
+from vitaccel.ecp5 import DEVICES, Resources
+from vitaccel.errors import ConfigError
+from vitaccel.hw.link.uart import FEWEST
+
+__all__ = ["Board", "Link", "Loader"]
+
+_BAUD_ERROR = 0.012  # half of what a receiver can bear; the chip's own clock has the other half
+# JTAG identity, which the bitstream bears too, and the die: Lattice FPGA-TN-02039 (ECP5 sysCONFIG),
+# table 4. A 12F is a 25F under another name, whose other half the open tools use as well.
+_IDENTITIES: Mapping[str, tuple[int, str]] = {
+    "LFE5U-12F": (0x21111043, "LFE5U-25F"),
+    "LFE5U-25F": (0x41111043, "LFE5U-25F"),
+    "LFE5U-45F": (0x41112043, "LFE5U-45F"),
+    "LFE5U-85F": (0x41113043, "LFE5U-85F"),
+    "LFE5UM5G-45F": (0x81112043, "LFE5U-45F"),
+    "LFE5UM5G-85F": (0x81113043, "LFE5U-85F"),
+}
+
+
+@dataclass(frozen=True)
+class Link:
+    """Serial port by which the host reaches the board.
+
+    Parameters
+    ----------
+    chip
+        What turns USB into a serial line.
+    bauds
+        Bits per second that it can do, fastest first.
+    """
+
+    chip: str
+    bauds: tuple[int, ...]
+
+    def baud(self, clock_hz: float) -> int:
+        """Fastest rate that a whole number of clock cycles meets within `_BAUD_ERROR`.
+
+        Raises
+        ------
+        ConfigError
+            If there is none.
+        """
+        for baud in self.bauds:
+            cycles = round(clock_hz / baud)
+            if cycles >= FEWEST and abs(cycles * baud / clock_hz - 1) <= _BAUD_ERROR:
+                return baud
+        raise ConfigError(
+            f"clock must be near a multiple of one of the rates of the {self.chip} "
+            f"({', '.join(map(str, self.bauds))} baud), not {clock_hz / 1e6:g} MHz"
+        )
+
+
+@dataclass(frozen=True)
+class Loader:
+    """How openFPGALoader reaches the FPGA.
+
+    Parameters
+    ----------
+    board
+        Its name for the board, which implies the cable.
+    usb
+        Vendor and product of the cable, four hexadecimal digits each, for the udev rule.
+    """
+
+    board: str
+    usb: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Board:
+    """One board; a module of this package each.
+
+    Parameters
+    ----------
+    name
+        What ``--board`` takes.
+    title
+        Maker's name.
+    platform
+        Pins, package, speed grade, clock.
+    preset
+        Configuration that it gets unless the user names another.
+    mhz
+        Clock of the core unless the user says otherwise.
+    lights
+        Resources that show the state: name, number, and the part of it, if it has parts.
+    """
+
+    name: str
+    title: str
+    platform: Callable[[], LatticeECP5Platform]
+    link: Link
+    loader: Loader
+    preset: str
+    mhz: float
+    lights: tuple[tuple[str, int, str], ...]
+
+    @property
+    def fpga(self) -> str:
+        """Name of the device."""
+        return str(self.platform().device)
+
+    @property
+    def identity(self) -> int:
+        """JTAG identity of the device, which its bitstreams bear."""
+        return _IDENTITIES[self.fpga][0]
+
+    @property
+    def budget(self) -> Resources:
+        """What the device has."""
+        return DEVICES[_IDENTITIES[self.fpga][1]]

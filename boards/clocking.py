@@ -1,0 +1,111 @@
+"""Clock of the core out of a board's oscillator."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth import ClockSignal, Const, Elaboratable, Instance, Module, Signal
+from amaranth.lib import io
+from amaranth.lib.cdc import ResetSynchronizer
+
+__all__ = ["Clocking", "Pll", "pll_clocks"]
+
+_PHASE_MHZ = 3.125  # slowest input of the phase detector
+_VCO_MHZ = (400, 800)
+_VCO_BEST_MHZ = 600
+_DIVIDERS = 128
+
+
+@dataclass(frozen=True)
+class Pll:
+    """Dividers of an EHXPLLL whose only output is also its feedback.
+
+    ``mhz = oscillator / before * feedback``; the oscillator inside runs at ``mhz * after``.
+
+    Source
+    ------
+    Lattice FPGA-DS-02012 (ECP5 family data sheet), 3.20, sysCLOCK PLL timing.
+    """
+
+    mhz: float
+    before: int
+    feedback: int
+    after: int
+
+
+def pll_clocks(oscillator_mhz: float, slowest: float, fastest: float) -> list[Pll]:
+    """Every clock from ``slowest`` to ``fastest`` MHz that the PLL makes, slowest first."""
+    found: dict[float, Pll] = {}
+    for before in range(1, int(oscillator_mhz / _PHASE_MHZ) + 1):
+        for feedback in range(1, _DIVIDERS + 1):
+            mhz = oscillator_mhz / before * feedback
+            after = min(max(1, round(_VCO_BEST_MHZ / mhz)), _DIVIDERS)
+            in_range = _VCO_MHZ[0] <= mhz * after <= _VCO_MHZ[1]
+            if slowest <= mhz <= fastest and in_range:
+                found.setdefault(round(mhz, 6), Pll(mhz, before, feedback, after))
+    return [found[mhz] for mhz in sorted(found)]
+
+
+class Clocking(Elaboratable):
+    """Clock of ``pll`` and reset for the domain ``sync``, which whoever uses this defines.
+
+    It is in reset until the clock is stable, and while the platform's reset button, if it has one,
+    is pressed. Both clocks are constrained.
+    """
+
+    def __init__(self, pll: Pll) -> None:
+        self.pll = pll
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.oscillator = oscillator = io.Buffer(
+            io.Direction.Input, platform.request(platform.default_clk, dir="-")
+        )
+        pressed = Const(0)
+        if platform.default_rst is not None:
+            m.submodules.button = button = io.Buffer(
+                io.Direction.Input, platform.request(platform.default_rst, dir="-")
+            )
+            pressed = button.i
+        clock = Signal(name="core_clock", attrs={"keep": 1})
+        locked = Signal()
+        m.submodules.pll = self._cell(oscillator.i, clock, locked)
+        platform.add_clock_constraint(clock, self.pll.mhz * 1e6)
+        m.d.comb += ClockSignal().eq(clock)
+        m.submodules.reset = ResetSynchronizer(~locked | pressed, domain="sync")
+        return m
+
+    def _cell(self, oscillator: Signal, clock: Signal, locked: Signal) -> Instance:
+        pll = self.pll
+        return Instance(
+            "EHXPLLL",
+            p_CLKI_DIV=pll.before,
+            p_CLKFB_DIV=pll.feedback,
+            p_CLKOP_DIV=pll.after,
+            p_CLKOP_ENABLE="ENABLED",
+            p_CLKOP_CPHASE=pll.after - 1,
+            p_CLKOP_FPHASE=0,
+            p_FEEDBK_PATH="CLKOP",
+            p_STDBY_ENABLE="DISABLED",
+            p_DPHASE_SOURCE="DISABLED",
+            p_OUTDIVIDER_MUXA="DIVA",
+            p_INTFB_WAKE="DISABLED",
+            a_FREQUENCY_PIN_CLKI=str(round(pll.mhz * pll.before / pll.feedback, 6)),
+            a_FREQUENCY_PIN_CLKOP=str(round(pll.mhz, 6)),
+            a_ICP_CURRENT="12",
+            a_LPF_RESISTOR="8",
+            a_MFG_ENABLE_FILTEROPAMP="1",
+            a_MFG_GMCREF_SEL="2",
+            i_CLKI=oscillator,
+            i_CLKFB=clock,
+            i_RST=0,
+            i_STDBY=0,
+            i_ENCLKOP=0,
+            i_PLLWAKESYNC=0,
+            i_PHASESEL0=0,
+            i_PHASESEL1=0,
+            i_PHASEDIR=1,
+            i_PHASESTEP=1,
+            i_PHASELOADREG=1,
+            o_CLKOP=clock,
+            o_LOCK=locked,
+        )

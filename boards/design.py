@@ -1,0 +1,68 @@
+"""A board, an accelerator and a clock: what makes a bitstream."""
+
+from dataclasses import dataclass
+
+from boards.board import Board
+from boards.clocking import Pll, pll_clocks
+from boards.top import BoardTop
+from vitaccel.config import AcceleratorConfig
+from vitaccel.errors import ConfigError
+
+__all__ = ["SLOWEST_MHZ", "Design"]
+
+SLOWEST_MHZ, FASTEST_MHZ = 10.0, 200.0
+
+
+@dataclass(frozen=True)
+class Design:
+    """Everything about a bitstream but the clock.
+
+    Parameters
+    ----------
+    memory_bytes
+        Of block RAM, see `boards.fit.memory_size`.
+    """
+
+    board: Board
+    config: AcceleratorConfig
+    memory_bytes: int
+
+    @property
+    def oscillator_mhz(self) -> float:
+        """Clock that the board brings."""
+        return self.board.platform().default_clk_frequency / 1e6
+
+    def clocks(self) -> list[Pll]:
+        """Every clock that the PLL makes and the serial port can work with, slowest first."""
+        found = []
+        for pll in pll_clocks(self.oscillator_mhz, SLOWEST_MHZ, FASTEST_MHZ):
+            try:
+                self.board.link.baud(pll.mhz * 1e6)
+            except ConfigError:
+                continue
+            found.append(pll)
+        return found
+
+    def nearest(self, mhz: float) -> Pll:
+        """Clock of `clocks` nearest to ``mhz``.
+
+        Raises
+        ------
+        ConfigError
+            If ``mhz`` is outside of what there is.
+        """
+        clocks = self.clocks()
+        if not clocks[0].mhz <= mhz <= clocks[-1].mhz:
+            raise ConfigError(
+                f"mhz must be {clocks[0].mhz:g} to {clocks[-1].mhz:g}, which is what the PLL of "
+                f"{self.board.name} makes, not {mhz:g}"
+            )
+        return min(clocks, key=lambda pll: abs(pll.mhz - mhz))
+
+    def below(self, mhz: float) -> Pll | None:
+        """Fastest clock of `clocks` that is not above ``mhz``."""
+        return next((pll for pll in reversed(self.clocks()) if pll.mhz <= mhz), None)
+
+    def top(self, pll: Pll) -> BoardTop:
+        """Gateware at the clock of ``pll``."""
+        return BoardTop(self.board, self.config, self.memory_bytes, pll)

@@ -1,0 +1,31 @@
+"""ULX3S of Radiona, with any of its four FPGAs.
+
+Source: schematic of ULX3S v3.0.8. 25 MHz; the FT231X is both cable and serial port.
+"""
+
+from amaranth_boards import ulx3s
+
+from boards.board import Board, Link, Loader
+
+__all__ = ["BOARDS"]
+
+_PLATFORMS = {
+    "12f": (ulx3s.ULX3S_12F_Platform, "small"),
+    "25f": (ulx3s.ULX3S_25F_Platform, "small"),
+    "45f": (ulx3s.ULX3S_45F_Platform, "tiny"),
+    "85f": (ulx3s.ULX3S_85F_Platform, "tiny"),
+}
+
+BOARDS = tuple(
+    Board(
+        name=f"ulx3s-{size}",
+        title=f"Radiona ULX3S {size.upper()}",
+        platform=platform,
+        link=Link("FT231X", (3_000_000, 2_000_000, 1_500_000, 1_000_000)),
+        loader=Loader("ulx3s", ("0403", "6015")),
+        preset=preset,
+        mhz=50.0,
+        lights=tuple(("led", n, "") for n in range(8)),
+    )
+    for size, (platform, preset) in _PLATFORMS.items()
+)

@@ -1,0 +1,154 @@
+"""Every board: what it says of itself, its pins and clocks, its bitstream."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from amaranth import ClockDomain, Elaboratable, Module, Signal
+from amaranth.lib import io
+
+from boards.board import Board, Link
+from boards.catalogue import BOARDS, find_board
+from boards.clocking import Clocking
+from boards.design import Design
+from vitaccel.config import PRESETS
+from vitaccel.errors import ConfigError
+from vitaccel.flow.gateware import build_gateware, identity_of, pack
+from vitaccel.flow.plan import make_plan
+from vitaccel.timing import Stopwatch
+
+SMALL = PRESETS["small"]
+FPGAS = {
+    "ulx3s-12f": "LFE5U-12F",
+    "ulx3s-25f": "LFE5U-25F",
+    "ulx3s-45f": "LFE5U-45F",
+    "ulx3s-85f": "LFE5U-85F",
+    "ecpix5-45f": "LFE5UM5G-45F",
+    "ecpix5-85f": "LFE5UM5G-85F",
+    "colorlight-i5": "LFE5U-25F",
+}
+boards = pytest.mark.parametrize("board", BOARDS.values(), ids=list(BOARDS))
+
+
+class Echo(Elaboratable):
+    """Serial line and lights of a board without the core."""
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.domains.sync = ClockDomain()
+        pll = Design(self.board, SMALL, 4096).nearest(self.board.mhz)
+        m.submodules.clocking = Clocking(pll)
+        pins = platform.request("uart", 0, dir="-")
+        m.submodules.rx = rx = io.Buffer(io.Direction.Input, pins.rx)
+        m.submodules.tx = tx = io.Buffer(io.Direction.Output, pins.tx)
+        count = Signal(8 * len(self.board.lights))
+        m.d.sync += [count.eq(count + 1), tx.o.eq(rx.i)]
+        for n, (resource, number, part) in enumerate(self.board.lights):
+            pin = platform.request(resource, number, dir="-")
+            m.submodules[f"light_{n}"] = light = io.Buffer(
+                io.Direction.Output, getattr(pin, part) if part else pin
+            )
+            m.d.comb += light.o.eq(count[8 * n + 7])
+        return m
+
+
+def constrained(lpf: str) -> set[str]:
+    return set(re.findall(r'^LOCATE COMP "([^"]+)"', lpf, re.M))
+
+
+def clocks(lpf: str) -> list[float]:
+    return [float(hz) for hz in re.findall(r'^FREQUENCY (?:NET|PORT) "[^"]+" (\S+) HZ', lpf, re.M)]
+
+
+@boards
+def test_a_board_knows_itself(board: Board) -> None:
+    assert find_board(board.name) is board
+    assert board.fpga == FPGAS[board.name]
+    assert board.identity & 0xFFF == 0x043  # manufacturer: Lattice
+    assert board.budget.comb >= 24288
+    design = Design(board, PRESETS[board.preset], 4096)
+    pll = design.nearest(board.mhz)
+    assert pll.mhz == board.mhz
+    assert pll in design.clocks()
+
+
+@boards
+def test_clocks_and_pins_are_constrained(board: Board) -> None:
+    plan = make_plan(Echo(board), board.platform())
+    lpf = plan.files["top.lpf"]
+    platform = board.platform()
+    assert sorted(clocks(lpf)) == sorted([board.mhz * 1e6, platform.default_clk_frequency])
+    reset = platform.default_rst is not None
+    assert len(constrained(lpf)) == 3 + len(board.lights) + reset
+    top, *_ = plan.files["top.il"].split("module \\top\n")[1].split("\nend\n")
+    ports = re.findall(r"^  wire width 1 (?:input|output|inout) \d+ +\\(\S+)", top, re.M)
+    assert constrained(lpf) == set(ports)
+
+
+@pytest.mark.synth
+@boards
+def test_bitstream_is_for_the_board(board: Board, tmp_path: Path) -> None:
+    plan = make_plan(Echo(board), board.platform())
+    gateware = build_gateware(plan, tmp_path / "cache", (1,), Stopwatch())
+    assert [wanted for _, wanted in gateware.best.clocks.values()] == [board.mhz]
+    assert gateware.best.fmax_mhz > board.mhz
+    assert identity_of(pack(plan, gateware, board.fpga)) == board.identity
+
+
+def test_pins_and_clocks_of_the_whole_design() -> None:
+    board = find_board("ulx3s-25f")
+    design = Design(board, SMALL, 4096)
+    plan = make_plan(design.top(design.nearest(50)), board.platform())
+    lpf = plan.files["top.lpf"]
+    leds = {f"led_{n}__io" for n in range(7)}
+    assert constrained(lpf) == {"clk25_0__io", "uart_0__rx__io", "uart_0__tx__io", *leds}
+    assert sorted(clocks(lpf)) == [25e6, 50e6]
+
+
+def test_clocks_of_a_design() -> None:
+    design = Design(find_board("ulx3s-85f"), SMALL, 4096)
+    every = [pll.mhz for pll in design.clocks()]
+    assert every == sorted(set(every))
+    assert design.oscillator_mhz == 25
+    for pll in design.clocks():
+        assert pll.mhz == pytest.approx(25 / pll.before * pll.feedback)
+        assert 400 <= pll.mhz * pll.after <= 800
+        assert 25 / pll.before >= 3.125
+        assert pll.after <= 128
+        baud = design.board.link.baud(pll.mhz * 1e6)
+        cycles = pll.mhz * 1e6 / baud
+        assert abs(round(cycles) / cycles - 1) <= 0.012
+    below = design.below(62.4)
+    assert below is not None
+    assert below.mhz == max(mhz for mhz in every if mhz <= 62.4)
+    assert design.below(1) is None
+    for mhz in (9, 1000):
+        with pytest.raises(ConfigError) as caught:
+            design.nearest(mhz)
+        assert str(caught.value) == (
+            f"mhz must be {every[0]:g} to {every[-1]:g}, which is what the PLL of ulx3s-85f makes, "
+            f"not {mhz}"
+        )
+
+
+def test_rates_of_the_serial_port() -> None:
+    link = Link("FT231X", (3_000_000, 2_000_000, 1_000_000))
+    assert link.baud(48e6) == 3_000_000
+    assert link.baud(50e6) == 2_000_000  # 17 cycles would miss 3 Mbaud by 2 %
+    assert link.baud(10e6) == 2_000_000  # 3 cycles are too few
+    with pytest.raises(ConfigError) as caught:
+        link.baud(2.5e6)
+    assert str(caught.value) == (
+        "clock must be near a multiple of one of the rates of the FT231X (3000000, 2000000, "
+        "1000000 baud), not 2.5 MHz"
+    )
+
+
+def test_unknown_board() -> None:
+    with pytest.raises(ConfigError) as caught:
+        find_board("ulx4")
+    assert str(caught.value) == f"board must be one of {', '.join(BOARDS)}, not 'ulx4'"

@@ -1,0 +1,68 @@
+"""The boards, and which presets fit each."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import vitaccel
+from boards.catalogue import BOARDS
+from boards.fit import needed, shortfalls
+from vitaccel.config import PRESETS
+from vitaccel.ecp5 import Resources
+from vitaccel.files import write_files
+from vitaccel.timing import Stopwatch
+
+__all__ = ["board_list"]
+
+BLOCK_KIB = 2.25  # DP16KD
+
+
+def board_list(cache: Path, watch: Stopwatch) -> list[dict[str, Any]]:
+    """What there is to know of every board, as JSON takes it.
+
+    Parameters
+    ----------
+    cache
+        Folder that keeps what the presets need, which takes a second each to count.
+    """
+    with watch("presets"):
+        needs = _needs(cache, watch)
+    return [
+        {
+            "name": board.name,
+            "title": board.title,
+            "fpga": board.fpga,
+            "multipliers": board.budget.dsp,
+            "luts": board.budget.comb,
+            "ram_kib": round(board.budget.ram * BLOCK_KIB),
+            "memory": "on chip",
+            "link": board.link.chip,
+            "baud": board.link.bauds[0],
+            "preset": board.preset,
+            "presets": [name for name, need in needs.items() if not list(shortfalls(board, need))],
+        }
+        for board in BOARDS.values()
+    ]
+
+
+def _needs(cache: Path, watch: Stopwatch) -> Mapping[str, Resources]:
+    path = cache / f"{_digest()}.json"
+    if not path.exists():
+        found = {}
+        for n, (name, config) in enumerate(PRESETS.items()):
+            watch.tell(n / len(PRESETS))
+            found[name] = asdict(needed(config, 0))
+        write_files(cache, {path.name: json.dumps(found)})
+    return {name: Resources(**need) for name, need in json.loads(path.read_text()).items()}
+
+
+def _digest() -> str:
+    """Of everything that could change the counts: our sources and the presets."""
+    hasher = hashlib.blake2s(digest_size=6)
+    home = Path(vitaccel.__file__).parent
+    for path in sorted([*home.glob("*.py"), *home.glob("*.json"), *home.glob("hw/**/*.py")]):
+        hasher.update(path.read_bytes())
+    return hasher.hexdigest()

@@ -1,0 +1,151 @@
+"""From a plan to a bitstream: synthesis, placement and routing per seed, packing."""
+
+import fcntl
+import json
+import re
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from vitaccel.errors import BuildError, ConfigError
+from vitaccel.flow import tools
+from vitaccel.flow.nextpnr import Routing, read_routing
+from vitaccel.flow.plan import TOP, Plan
+from vitaccel.timing import Stopwatch
+
+__all__ = ["Gateware", "build_gateware", "identity_of", "pack"]
+
+# Command before the identity; Lattice FPGA-TN-02039 (ECP5 sysCONFIG), table 8.
+_VERIFY_ID = b"\xe2\x00\x00\x00"
+
+
+@dataclass(frozen=True)
+class Gateware:
+    """A design, routed once per seed.
+
+    Parameters
+    ----------
+    folder
+        Has the plan's files, the netlist and a folder per seed, with the logs of the tools.
+    cells
+        Type of cell to number, after synthesis.
+    routings
+        By seed.
+    """
+
+    folder: Path
+    cells: Mapping[str, int]
+    routings: Mapping[int, Routing]
+
+    @property
+    def seed(self) -> int:
+        """The fastest one."""
+        return max(self.routings, key=lambda seed: self.routings[seed].fmax_mhz)
+
+    @property
+    def best(self) -> Routing:
+        """Routing of the fastest seed."""
+        return self.routings[self.seed]
+
+    @property
+    def worst_mhz(self) -> float:
+        """Clock of the slowest seed."""
+        return min(routing.fmax_mhz for routing in self.routings.values())
+
+    @property
+    def median_mhz(self) -> float:
+        """Median clock over the seeds."""
+        return statistics.median(routing.fmax_mhz for routing in self.routings.values())
+
+
+def build_gateware(plan: Plan, folder: Path, seeds: Sequence[int], watch: Stopwatch) -> Gateware:
+    """Synthesise, then place and route with every seed.
+
+    What is in ``folder`` already, made of an equal plan by equal tools, is not made again; a step
+    that was interrupted is. Two processes may share the folder.
+
+    Raises
+    ------
+    ToolError
+        If a tool is missing.
+    BuildError
+        If a tool fails, for instance because the design does not fit.
+    ConfigError
+        If the folder cannot be written.
+    """
+    words = {name: tools.command(name) for name in plan.tools}
+    work = folder / plan.digest()
+    with _locked(work):
+        with watch("synthesis"):
+            if not (work / "netlist.done").exists():
+                for name, text in plan.files.items():
+                    (work / name).write_text(text)
+                tools.run([*words["yosys"], f"{TOP}.ys"], work, "synthesis.log", "synthesis")
+                (work / "netlist.done").touch()
+        with watch("routing"):
+            routings = {}
+            for n, seed in enumerate(seeds):
+                watch.tell(n / len(seeds))
+                routings[seed] = _route(plan, work, seed)
+    counts = json.loads((work / f"{TOP}.stat.json").read_text())["design"]["num_cells_by_type"]
+    return Gateware(work, counts, routings)
+
+
+def pack(plan: Plan, gateware: Gateware, fpga: str) -> bytes:
+    """Make the bitstream of the fastest seed, and unpack it again to see whose it is.
+
+    Raises
+    ------
+    BuildError
+        If a tool fails, or the bitstream is not one of ``fpga``.
+    """
+    work = gateware.folder / f"seed-{gateware.seed}"
+    bitstream = work / f"{TOP}.bit"
+    with _locked(gateware.folder):
+        if not (work / "bitstream.done").exists():
+            words = tools.command(plan.packing[0])
+            tools.run([*words, *plan.packing[1:]], work, "packing.log", "packing")
+            words = [*tools.command("ecpunpack"), bitstream.name, "unpacked.config"]
+            tools.run(words, work, "unpacking.log", "unpacking")
+            (work / "bitstream.done").touch()
+    found = re.search(r"^\.device (\S+)", (work / "unpacked.config").read_text(), re.M)
+    if found is None or found[1] != fpga:
+        named = found[1] if found else "no device"
+        raise BuildError(f"bitstream {bitstream} is for {named}, not for {fpga}")
+    return bitstream.read_bytes()
+
+
+def identity_of(bitstream: bytes) -> int | None:
+    """JTAG identity of the ECP5 that a bitstream is for; None if it is not one of these."""
+    at = bitstream.find(_VERIFY_ID)
+    if at < 0:
+        return None
+    at += len(_VERIFY_ID)
+    return int.from_bytes(bitstream[at : at + 4], "big")
+
+
+def _route(plan: Plan, work: Path, seed: int) -> Routing:
+    folder = work / f"seed-{seed}"
+    if not (folder / "routing.done").exists():
+        folder.mkdir(exist_ok=True)
+        inputs = {name: f"../{name}" for name in (f"{TOP}.json", f"{TOP}.lpf")}
+        words = [*tools.command(plan.routing[0]), *(inputs.get(w, w) for w in plan.routing[1:])]
+        words += ["--seed", str(seed), "--report", "report.json"]
+        tools.run(words, folder, "routing.log", f"place and route, seed {seed},")
+        (folder / "routing.done").touch()
+    return read_routing(folder / "report.json")
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Make ``folder``, and wait until no other process works in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("w")
+    except OSError as bad:
+        raise ConfigError(f"folder of builds {folder} cannot be written: {bad.strerror}") from bad
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

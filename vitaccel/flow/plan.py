@@ -1,0 +1,73 @@
+"""What the tools are to do for a board, before any of them runs."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth import Elaboratable
+
+from vitaccel.flow import tools
+from vitaccel.flow.nextpnr import ROUTER
+from vitaccel.verilog import no_collection
+
+__all__ = ["TOP", "Plan", "make_plan"]
+
+TOP = "top"
+# Before synth_ecp5: its abc9 of Yosys 0.70 aborts over ports that are arrays.
+_AFTER_READ = "proc\nflatten\nopt_clean -purge"
+_AFTER_SYNTHESIS = f"tee -q -o {TOP}.stat.json stat -json"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Files, and what to call on them.
+
+    Parameters
+    ----------
+    files
+        Name to text: netlist, constraints, script of Yosys.
+    routing, packing
+        Tool and arguments that read ``top.json`` and make ``top.config``, and that make
+        ``top.bit`` of it.
+    """
+
+    files: Mapping[str, str]
+    routing: tuple[str, ...]
+    packing: tuple[str, ...]
+
+    @property
+    def tools(self) -> tuple[str, str, str]:
+        """Names of the tools, in order."""
+        return "yosys", self.routing[0], self.packing[0]
+
+    def digest(self) -> str:
+        """Twelve hex digits of all of it and the versions of the tools."""
+        versions = {name: tools.version(name) for name in self.tools}
+        about = [dict(self.files), self.routing, self.packing, versions]
+        return hashlib.blake2s(json.dumps(about).encode(), digest_size=6).hexdigest()
+
+
+def make_plan(top: Elaboratable, platform: Any) -> Plan:
+    """Convert ``top`` and the constraints of ``platform``, a fresh one.
+
+    The same design gives the same plan in every folder and run. Clocks and pins are constrained by
+    the platform: nextpnr refuses a pin that is not.
+    """
+    with no_collection():
+        plan = platform.build(
+            top,
+            name=TOP,
+            do_build=False,
+            emit_src=False,
+            script_after_read=_AFTER_READ,
+            script_after_synth=_AFTER_SYNTHESIS,
+        )
+    _, routing, packing = json.loads(plan.files[f"build_{TOP}.json"])["commands"]
+    kept = {f"{TOP}{end}" for end in (".il", ".ys", ".lpf")}
+    return Plan(
+        files={name: text for name, text in plan.files.items() if name in kept},
+        routing=(*routing, *ROUTER, "--timing-allow-fail"),
+        packing=tuple(packing),
+    )

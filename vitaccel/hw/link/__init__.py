@@ -1,0 +1,1 @@
+"""Host link: framed requests over a byte stream, to registers and memory."""
