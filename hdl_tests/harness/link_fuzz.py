@@ -1,9 +1,12 @@
 """Requests, most of them damaged, and what `LinkBoard` answers."""
 
 import random
+import zlib
 from collections.abc import Callable
 
-from hdl_tests.harness.link_board import LinkBoard
+import sliplib
+
+from hdl_tests.harness.link_board import END, LinkBoard
 from hdl_tests.harness.link_top import BYTE, WAIT, WAIT_CYCLES
 from vitaccel.host.frames import request
 from vitaccel.link_protocol import MOST_DATA, REGISTER_BYTES, Opcode
@@ -32,7 +35,7 @@ class Traffic:
             self._feed(data)
             if self.random.random() < 0.03:
                 self._fall_silent()
-            if self.random.random() < 0.3:
+            if self.random.random() < 0.4:
                 self._feed(self._request())
         self._fall_silent()
 
@@ -46,6 +49,8 @@ class Traffic:
 
     def _request(self) -> bytes:
         rng = self.random
+        if rng.random() < 0.1:
+            return _sealed(rng.randbytes(rng.choice([0, 1, 4, 5, 6, 7, 250, 251, 252, 253, 400])))
         code = rng.choice([*Opcode] * 4 + [rng.randrange(256)])
         size = REGISTER_BYTES if code & 2 else len(self.board.memory)
         count = rng.choice([0, 1, 2, 3, 4, 5, 7, 8, 9, rng.randrange(40), rng.randrange(MOST_DATA)])
@@ -57,6 +62,11 @@ class Traffic:
         if code in {Opcode.READ_MEMORY, Opcode.READ_REGISTERS} and rng.random() < 0.9:
             payload = bytes([count])
         return request(rng.randint(1, 255), code, address, payload)
+
+
+def _sealed(body: bytes) -> bytes:
+    """Any bytes with a right checksum."""
+    return END + sliplib.encode(body + zlib.crc32(body).to_bytes(4, "little")) + END
 
 
 def _flip(rng: random.Random, data: bytes) -> bytes:

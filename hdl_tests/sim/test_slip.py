@@ -86,9 +86,11 @@ def test_a_byte_that_comes_while_the_timeout_waits_is_not_lost() -> None:
         ctx.set(dut.i.valid, 1)
         await ctx.tick().repeat(3)
         ctx.set(dut.o.ready, 1)
-        await ctx.tick().repeat(2)
+        taken = 0
+        while not taken:
+            _, _, taken = await ctx.tick().sample(dut.i.ready)
         ctx.set(dut.i.valid, 0)
-        await ctx.tick()
+        await ctx.tick().repeat(2)
 
     async def watch(ctx: TestbenchContext) -> None:
         while True:
