@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 import serial
 import torch
+from PIL import Image
 
 from golden.execute import execute
+from golden.quantize import quantize
+from golden.scheme import Scheme
 from golden.storage import load
 from hdl_tests.harness.serial_board import FakeAccelerator, serial_port
 from vitaccel.compile import compile_network
 from vitaccel.config import PRESETS
 from vitaccel.host.deployment import Deployment, save_deployment
+from vitaccel.sources import load_images, load_network
 
 Run = Callable[..., tuple[int, str, list[str]]]
 Refused = Callable[..., None]
@@ -236,3 +240,27 @@ def test_the_simulated_board_gives_the_integers_of_golden(
     assert about["board"] == "simulated"
     assert about["counters"]["CYCLES"] > about["counters"]["MXU_BEATS"] > 0
     assert about["bytes_sent"] > len(Deployment.load(out).program.image)
+
+
+@pytest.mark.cosim
+@pytest.mark.slow
+def test_digits_over_the_simulated_line(run: Run, tmp_path: Path) -> None:
+    """The shipped network, a held-out picture as a file, the demo's accelerator."""
+    config, test = PRESETS["demo"], load_images("digits", (1, 8, 8), 3)
+    integers = quantize(
+        load_network("digits"),
+        load_images("digits:train", (1, 8, 8), 64).images,
+        Scheme.for_config("mixed", config),
+    )
+    folder = tmp_path / "out"
+    save_deployment(folder, integers, config, compile_network(integers, config))
+    image = (test.images[2] * 255).round().to(torch.uint8)
+    picture = tmp_path / "digit.png"
+    Image.fromarray(image[0].numpy()).save(picture)
+    code, text, lines = run("infer", folder, picture, "--sim", "--json")
+    assert (code, lines) == (0, [])
+    about = json.loads(text)
+    want = execute(integers, image[None].float() / 255, keep=False)[integers.layers[-1].name]
+    assert about["logits"] == want.flatten().tolist()
+    assert test.labels is not None
+    assert about["top"][0]["class"] == str(int(test.labels[2]))
