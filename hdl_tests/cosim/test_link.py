@@ -10,7 +10,7 @@ pytestmark = pytest.mark.cosim
 MEMORY_BYTES, TIMEOUT = 5000 * 8, 400
 
 
-@pytest.mark.parametrize("bus_bytes", [4, 8])
+@pytest.mark.parametrize("bus_bytes", [4, pytest.param(8, marks=pytest.mark.slow)])
 def test_link(bus_bytes: int) -> None:
     config = AcceleratorConfig(axi_bytes=bus_bytes)  # pyright: ignore[reportArgumentType]
     simulate(
