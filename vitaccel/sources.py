@@ -11,10 +11,11 @@ from torch import Tensor
 
 from golden.datasets import Split, digits, labelled_files, read_folder, read_labelled
 from golden.models import (
-    ARCHITECTURES,
+    EfficientViT,
     VisionTransformer,
     huggingface_model,
     load_checkpoint,
+    model_names,
     named_model,
     named_preprocess,
 )
@@ -49,7 +50,7 @@ def load_network(spec: str, weights: Path | None = None) -> Network:
     Parameters
     ----------
     spec
-        ``digits`` (shipped); a name in `golden.models.ARCHITECTURES`; ``hf:DIR`` with a folder of
+        ``digits`` (shipped); a name of `golden.models.model_names`; ``hf:DIR`` with a folder of
         Hugging Face's ``save_pretrained``; a ``.safetensors`` of ours; a ``.pt2``.
     weights
         Of a model by name; without them its parameters are random, and ``trained`` is false.
@@ -59,10 +60,10 @@ def load_network(spec: str, weights: Path | None = None) -> Network:
     ConfigError
         If it is none of these, or holds something that does not map.
     """
-    path = Path(spec)
-    if weights is not None and spec not in ARCHITECTURES:
+    path, names = Path(spec), model_names()
+    if weights is not None and spec not in names:
         raise ConfigError(f"weights go with a model by name, not with {spec!r}")
-    if spec in ARCHITECTURES:
+    if spec in names:
         network = _translate(named_model(spec, weights), spec)
         return replace(network, trained=weights is not None, preprocess=named_preprocess(spec))
     if spec.startswith(HUGGING_FACE):
@@ -76,7 +77,7 @@ def load_network(spec: str, weights: Path | None = None) -> Network:
         return _translate(load_checkpoint(path), path.stem)
     if path.suffix == ".pt2":
         return from_pt2(path)
-    near = difflib.get_close_matches(spec, ARCHITECTURES, n=1)
+    near = difflib.get_close_matches(spec, names, n=1)
     if (path / "config.json").is_file():
         near = [f"{HUGGING_FACE}{spec}"]
     hint = f"; did you mean {near[0]}?" if near else ""
@@ -86,7 +87,7 @@ def load_network(spec: str, weights: Path | None = None) -> Network:
     )
 
 
-def _translate(model: VisionTransformer, name: str) -> Network:
+def _translate(model: VisionTransformer | EfficientViT, name: str) -> Network:
     a = model.arch
     return from_module(model, torch.zeros(1, a.channels, a.image_size, a.image_size), name)
 
