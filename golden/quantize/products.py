@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from golden.execute import matmul_bound
+from golden.bounds import matmul_bound
 from golden.network import MatMul
 from golden.ops import activation_table, linear_range
 from golden.qnetwork import QLinear, QMatMul, QTensor
