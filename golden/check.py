@@ -7,6 +7,7 @@ from golden.validate_tensors import require
 
 __all__ = ["Check", "Formats"]
 
+FARTHEST = 4095  # zero points of channels: 0 need not be in their range
 Formats = dict[str, QTensor]
 
 
@@ -43,8 +44,8 @@ class Check:
             self.field("shifts", list(out.shifts), domain, good)
         if out.zero_points is not None:
             good = len(out.zero_points) == out.shape[-1] and out.zero_point == 0
-            good = good and all(out.low <= zero <= out.high for zero in out.zero_points)
-            domain = f"{out.shape[-1]} numbers from {out.low} to {out.high}"
+            good = good and all(abs(zero) <= FARTHEST for zero in out.zero_points)
+            domain = f"{out.shape[-1]} numbers from -{FARTHEST} to {FARTHEST}"
             self.field("zero_points", list(out.zero_points), domain, good)
         if out.format in ("power", "float"):
             good = isinstance(self.layer, QDivisor) and not out.signed

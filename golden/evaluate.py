@@ -1,7 +1,7 @@
 """Run a float `Network` and judge logits."""
 
 from collections.abc import Callable
-from functools import singledispatch
+from functools import partial, singledispatch
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from torch.nn import functional
 from golden import network as net
 from golden.padding import padded
 
-__all__ = ["accuracy", "rank", "run_float"]
+__all__ = ["accuracy", "activation_of", "rank", "run_float"]
 
 Read = Callable[[str], Tensor]  # tensor by name
 
@@ -69,6 +69,18 @@ def rank(logits: Tensor, labels: Tensor) -> Tensor:
     return before.sum(1)
 
 
+def activation_of(layer: net.Activation) -> Callable[[Tensor], Tensor]:
+    """Function that a layer applies to every element."""
+    match layer:
+        case net.Gelu():
+            return partial(functional.gelu, approximate=layer.approximate)
+        case net.Hardswish():
+            return functional.hardswish
+        case net.Relu():
+            return functional.relu
+    raise TypeError(f"unknown activation {layer!r}")
+
+
 def _heads(x: Tensor, heads: int) -> Tensor:
     """Tokens ``[n, tokens, heads * dim]`` by head: ``[n, heads, tokens, dim]``."""
     return x.unflatten(-1, (heads, -1)).transpose(1, 2)
@@ -109,13 +121,8 @@ def _(layer: net.Conv, x: Read, params: Read) -> Tensor:
 
 
 @_compute.register
-def _(layer: net.Hardswish, x: Read, params: Read) -> Tensor:
-    return functional.hardswish(x(layer.x))
-
-
-@_compute.register
-def _(layer: net.Relu, x: Read, params: Read) -> Tensor:
-    return x(layer.x).relu()
+def _(layer: net.Activation, x: Read, params: Read) -> Tensor:
+    return activation_of(layer)(x(layer.x))
 
 
 @_compute.register
@@ -145,11 +152,6 @@ def _(layer: net.Quotient, x: Read, params: Read) -> Tensor:
 @_compute.register
 def _(layer: net.Pool, x: Read, params: Read) -> Tensor:
     return x(layer.x).mean(1, keepdim=True)
-
-
-@_compute.register
-def _(layer: net.Gelu, x: Read, params: Read) -> Tensor:
-    return functional.gelu(x(layer.x), approximate=layer.approximate)
 
 
 @_compute.register

@@ -22,7 +22,8 @@ from golden.validate_tensors import check_range, require, validate_tensors
 
 __all__ = ["validate"]
 
-MAX_ROW = 2048  # elements of a row of LayerNorm and softmax
+MAX_ROW = 2048  # elements of a row of softmax
+MAX_NORM = 4096  # of LayerNorm
 
 
 def validate(network: QNetwork) -> None:
@@ -148,7 +149,7 @@ def _check_layernorm(check: Check, layer: QLayerNorm, x: QTensor) -> None:
     if x.shifts is not None or x.zero_points is not None:
         check.no_zero_point(layer.x, x)
     length = x.shape[1]
-    check.field("row length", length, f"2 to {MAX_ROW}", 2 <= length <= MAX_ROW)
+    check.field("row length", length, f"2 to {MAX_NORM}", 2 <= length <= MAX_NORM)
     check.shape("the result", layer.out.shape, x.shape)
     check.no_shifts(layer.name, layer.out)
     check.within("post_shift", 1, 32)

@@ -9,8 +9,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from golden.datasets import Split, digits, labelled_files, read_folder, read_labelled
+from golden.datasets import (
+    Split,
+    cifar10,
+    digits,
+    is_cifar10,
+    labelled_files,
+    read_folder,
+    read_labelled,
+)
 from golden.models import (
+    DIGITS,
     EfficientViT,
     VisionTransformer,
     huggingface_model,
@@ -27,7 +36,8 @@ from vitaccel.frontend import from_module, from_pt2
 __all__ = ["Images", "LabelledImages", "load_images", "load_labelled", "load_network"]
 
 HUGGING_FACE = "hf:"
-DIGITS_BATCH = 90
+SHIPPED = {"digits": DIGITS}  # models that come with the project
+BATCH = 90
 
 
 class Images(NamedTuple):
@@ -50,7 +60,7 @@ def load_network(spec: str, weights: Path | None = None) -> Network:
     Parameters
     ----------
     spec
-        ``digits`` (shipped); a name of `golden.models.model_names`; ``hf:DIR`` with a folder of
+        A name in `SHIPPED`; a name of `golden.models.model_names`; ``hf:DIR`` with a folder of
         Hugging Face's ``save_pretrained``; a ``.safetensors`` of ours; a ``.pt2``.
     weights
         Of a model by name; without them its parameters are random, and ``trained`` is false.
@@ -71,8 +81,8 @@ def load_network(spec: str, weights: Path | None = None) -> Network:
         found = huggingface_model(folder)
         network = _translate(found.model, folder.resolve().name)
         return replace(network, classes=found.classes, preprocess=found.preprocess)
-    if spec == "digits":
-        return _translate(load_checkpoint(), spec)
+    if spec in SHIPPED:
+        return _translate(load_checkpoint(SHIPPED[spec]), spec)
     if path.suffix == ".safetensors":
         return _translate(load_checkpoint(path), path.stem)
     if path.suffix == ".pt2":
@@ -100,6 +110,8 @@ def load_images(
 ) -> Images:
     """Images of shape ``[c, h, w]``: ``digits`` (held out), ``digits:train``, or a folder.
 
+    Of a folder with CIFAR-10's binary version, those for training.
+
     Parameters
     ----------
     preprocess
@@ -110,6 +122,10 @@ def load_images(
     ConfigError
         If there are none, one is broken, or their shape is not the network's.
     """
+    if is_cifar10(Path(spec)):
+        split = cifar10(Path(spec), train=True)
+        _check_shape(spec, split, shape)
+        return Images(split.images[:count].float() / 255, split.labels[:count])
     if spec not in ("digits", "digits:train"):
         return Images(read_folder(Path(spec), _three(shape), preprocess, count), None)
     split = digits().test if spec == "digits" else digits().train
@@ -120,6 +136,8 @@ def load_images(
 def load_labelled(spec: str, network: Network, preprocess: Preprocess | None) -> LabelledImages:
     """Images to evaluate a network on: ``digits``, or a folder with a subfolder per class.
 
+    Of a folder with CIFAR-10's binary version, ``test_batch.bin``.
+
     Raises
     ------
     ConfigError
@@ -127,13 +145,18 @@ def load_labelled(spec: str, network: Network, preprocess: Preprocess | None) ->
         network's classes.
     """
     shape = network.layers[0].shape
-    if spec == "digits":
-        split = digits().test
+    if spec == "digits" or is_cifar10(Path(spec)):
+        split = digits().test if spec == "digits" else cifar10(Path(spec), train=False)
         _check_shape(spec, split, shape)
-        batches = zip(*(part.split(DIGITS_BATCH) for part in split), strict=True)
-        return LabelledImages(len(split.labels), (Split(*batch) for batch in batches))
+        return LabelledImages(len(split.labels), _batches(split))
     files = labelled_files(Path(spec), network.layers[-1].shape[-1], network.classes)
     return LabelledImages(len(files), read_labelled(files, _three(shape), preprocess))
+
+
+def _batches(split: Split) -> Iterator[Split]:
+    for images, labels in zip(*(part.split(BATCH) for part in split), strict=True):
+        floats = images if images.is_floating_point() else images.float() / 255
+        yield Split(floats, labels)
 
 
 def _three(shape: Sequence[int]) -> tuple[int, int, int]:

@@ -17,6 +17,7 @@ from vitaccel.compile.lower import Lowering, Packs, lower, strategies
 from vitaccel.compile.program import Program, Region, Routine
 from vitaccel.compile.schedule import schedule
 from vitaccel.compile.spill import most_alive
+from vitaccel.compile.unsupported import refuse_unsupported
 from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
 from vitaccel.hw.axi.axi_memory import MemoryTiming
@@ -48,6 +49,7 @@ def compile_network(
     ConfigError
         If a layer cannot be mapped: names the layer, the reason, and what would work.
     """
+    refuse_unsupported(network)
     packs: Packs = {}
     lowered = [lower(network, config, keep, way, packs) for way in strategies(network, config)]
     if not lowered[0].input_loads:
