@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from golden import ops
 from golden.evaluate import run_float
 from golden.execute import execute
 from golden.network import Add, Hardswish, Network
@@ -27,7 +26,7 @@ from golden.qnetwork import (
 from golden.quantize import quantize
 from golden.quantize.slots import MAX_SLOTS, migrated, shifted
 from golden.quantizers import pot_violations, sampled
-from golden.scheme import SCHEMES, Scheme
+from golden.scheme import SCHEMES
 from golden.storage import load, save
 from golden.validate import validate
 from hdl_tests.harness.efficientvits import efficientvit
@@ -299,9 +298,3 @@ def test_sums_that_do_not_fit_are_refused() -> None:
     pad = {f"{layer.name}.pad": torch.full((3,), 300, dtype=torch.int16)}
     with pytest.raises(ConfigError, match=r"pad' must be within 0 .. 255, not 300"):
         validate(replace(network, tensors=network.tensors | pad))
-
-
-def test_scheme_of_a_layer_is_recorded() -> None:
-    assert integers("m2q").scheme == "m2q"
-    assert Scheme.parse(EXACT.model_dump()) == EXACT
-    assert ops.RECIPROCALS[255] == 257
