@@ -221,6 +221,12 @@ class _Run:
 
     def _lookup(self, layer: Activation, out: QTensor) -> QLookup:
         x = self.formats.of(layer.x)
+        plain = x.signed and x.format == "uniform" and x.zero_point == 0
+        if not plain or x.shifts is not None or x.zero_points is not None:
+            raise ConfigError(
+                f"layer {layer.name} ({type(layer).__name__}) must follow a Linear or Conv that "
+                f"nothing else reads, or a LayerNorm, not {layer.x}"
+            )
         self.tensors[f"{layer.name}.table"] = activation_table(activation_of(layer), x.scale, out)
         return QLookup(name=layer.name, out=out, x=self.alias[layer.x])
 
