@@ -35,7 +35,7 @@ from vitaccel.errors import ConfigError
 from vitaccel.frontend import from_module
 
 CALIBRATION = 256  # images of the training part
-LOSS = dict.fromkeys(("w8a8", "mixed", "w4a8", "w4a8kv4", "trio"), 0.5)  # points
+LOSS: dict[str, float] = dict.fromkeys(("w8a8", "mixed", "w4a8", "w4a8kv4", "trio"), 0.5)  # points
 LOSS |= dict.fromkeys(("shift", "w6a6", "m2q", "naive"), 1.0) | {"w4a4": 2.5}
 
 
