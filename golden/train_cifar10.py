@@ -11,8 +11,13 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from golden.datasets import Split, cifar10, labelled_files, read_labelled
 from golden.datasets.cifar10 import CLASSES, SHAPE, is_cifar10
-from golden.models import EfficientViT, EfficientViTArchitecture, Record, save_checkpoint
-from golden.models.checkpoint import CIFAR10
+from golden.models import (
+    CIFAR10,
+    EfficientViT,
+    EfficientViTArchitecture,
+    Record,
+    save_checkpoint,
+)
 from golden.train import rate_at, reproducible
 
 __all__ = ["SMALL", "Training", "accuracy_of", "augment", "main", "read"]

@@ -19,6 +19,7 @@ from golden.datasets import (
     read_labelled,
 )
 from golden.models import (
+    CIFAR10,
     DIGITS,
     EfficientViT,
     VisionTransformer,
@@ -36,7 +37,7 @@ from vitaccel.frontend import from_module, from_pt2
 __all__ = ["Images", "LabelledImages", "load_images", "load_labelled", "load_network"]
 
 HUGGING_FACE = "hf:"
-SHIPPED = {"digits": DIGITS}  # models that come with the project
+SHIPPED = {"digits": DIGITS, "cifar10": CIFAR10}  # models that come with the project
 BATCH = 90
 
 

@@ -1,6 +1,7 @@
 """Float models that the project ships or trains."""
 
 from golden.models.checkpoint import (
+    CIFAR10,
     DIGITS,
     Record,
     load_checkpoint,
@@ -15,6 +16,7 @@ from golden.models.vit import Architecture, VisionTransformer
 
 __all__ = [
     "ARCHITECTURES",
+    "CIFAR10",
     "DIGITS",
     "EFFICIENTVITS",
     "Architecture",

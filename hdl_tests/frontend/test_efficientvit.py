@@ -9,8 +9,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from golden.evaluate import run_float
+from golden.models import named_model
 from golden.models.efficientvit import LiteMLA
-from golden.network import Concat, Conv, KeyValue, Linear, Network, Pool, Quotient
+from golden.network import (
+    Concat,
+    Conv,
+    Divisor,
+    KeySum,
+    KeyValue,
+    Layer,
+    Linear,
+    Network,
+    Pool,
+    Quotient,
+)
 from hdl_tests.harness.efficientvits import ARCH, ChannelsFirst, efficientvit
 from vitaccel.errors import ConfigError
 from vitaccel.frontend import check, from_module, from_pt2
@@ -65,6 +77,32 @@ def test_pointwise_convolutions_are_linear_layers() -> None:
     assert kinds == {(3, False), (3, True), (5, True), (1, True)}
     assert sum(isinstance(layer, Linear) for layer in network.layers) == 16
     assert sum(isinstance(layer, Pool) for layer in network.layers) == 1
+
+
+def macs(layer: Layer, layers: dict[str, Layer]) -> int:
+    """Multiply-accumulates, with a column of ones for sums of keys."""
+    tokens, channels = layer.shape[0], layer.shape[-1]
+    match layer:
+        case Linear():
+            return tokens * channels * layers[layer.x].shape[1]
+        case Conv():
+            return tokens * channels * layers[layer.x].shape[1] // layer.groups * layer.kernel**2
+        case KeyValue():
+            return layers[layer.a].shape[0] * tokens * channels
+        case KeySum():
+            return layers[layer.x].shape[0] * channels
+        case Divisor():
+            return tokens * layers[layer.a].shape[1]
+        case Quotient():
+            return tokens * channels * layers[layer.kv].shape[0]
+    return 0
+
+
+@pytest.mark.slow
+def test_network_of_b1_has_the_macs_that_are_published() -> None:
+    network = from_module(named_model("efficientvit_b1"), torch.zeros(1, 3, 224, 224))
+    layers = {layer.name: layer for layer in network.layers}
+    assert sum(macs(layer, layers) for layer in network.layers) == 519_214_592
 
 
 def test_only_the_image_is_padded_by_other_than_zeros() -> None:

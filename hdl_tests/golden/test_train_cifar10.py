@@ -8,9 +8,15 @@ import torch
 from PIL import Image
 
 from golden.datasets import Split, cifar10
-from golden.models import EfficientViT, EfficientViTArchitecture
+from golden.models import (
+    CIFAR10,
+    EfficientViT,
+    EfficientViTArchitecture,
+    load_checkpoint,
+    read_record,
+)
 from golden.train import reproducible
-from golden.train_cifar10 import SHIFT, Training, accuracy_of, augment, read
+from golden.train_cifar10 import SHIFT, SMALL, Training, accuracy_of, augment, read
 from vitaccel.errors import ConfigError
 
 TINY = EfficientViTArchitecture(
@@ -105,3 +111,14 @@ def test_broken_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refused:
         cifar10(tmp_path, train=False)
     assert str(refused.value) == f"file {path} must have labels up to 9, not 10"
+
+
+def test_shipped_checkpoint_is_small_and_what_training_makes() -> None:
+    """Its accuracy on CIFAR-10's held-out images is what training wrote down."""
+    assert CIFAR10.stat().st_size <= 2 << 20
+    record = read_record(CIFAR10)
+    assert (record.architecture, record.dataset) == (SMALL, "cifar10")
+    assert record.accuracy >= 0.8
+    logits = load_checkpoint(CIFAR10)(torch.zeros(2, 3, 32, 32))
+    assert logits.shape == (2, 10)
+    assert logits.isfinite().all()
