@@ -1,15 +1,16 @@
 """Run a float `Network` and judge logits."""
 
 from collections.abc import Callable
-from functools import singledispatch
+from functools import partial, singledispatch
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from golden import network as net
+from golden.padding import padded
 
-__all__ = ["accuracy", "rank", "run_float"]
+__all__ = ["accuracy", "activation_of", "rank", "run_float"]
 
 Read = Callable[[str], Tensor]  # tensor by name
 
@@ -68,6 +69,18 @@ def rank(logits: Tensor, labels: Tensor) -> Tensor:
     return before.sum(1)
 
 
+def activation_of(layer: net.Activation) -> Callable[[Tensor], Tensor]:
+    """Function that a layer applies to every element."""
+    match layer:
+        case net.Gelu():
+            return partial(functional.gelu, approximate=layer.approximate)
+        case net.Hardswish():
+            return functional.hardswish
+        case net.Relu():
+            return functional.relu
+    raise TypeError(f"unknown activation {layer!r}")
+
+
 def _heads(x: Tensor, heads: int) -> Tensor:
     """Tokens ``[n, tokens, heads * dim]`` by head: ``[n, heads, tokens, dim]``."""
     return x.unflatten(-1, (heads, -1)).transpose(1, 2)
@@ -96,8 +109,49 @@ def _(layer: net.Linear, x: Read, params: Read) -> Tensor:
 
 
 @_compute.register
-def _(layer: net.Gelu, x: Read, params: Read) -> Tensor:
-    return functional.gelu(x(layer.x), approximate=layer.approximate)
+def _(layer: net.Conv, x: Read, params: Read) -> Tensor:
+    weight, bias, pad = (params(f"{layer.name}.{part}") for part in ("weight", "bias", "pad"))
+    pixels = x(layer.x).transpose(1, 2).unflatten(2, (layer.height, layer.width))
+    if layer.padding and pad.any():
+        pixels = padded(pixels, pad, layer.padding)
+        y = functional.conv2d(pixels, weight, bias, layer.stride, 0, 1, layer.groups)
+    else:
+        y = functional.conv2d(pixels, weight, bias, layer.stride, layer.padding, 1, layer.groups)
+    return y.flatten(2).transpose(1, 2)
+
+
+@_compute.register
+def _(layer: net.Activation, x: Read, params: Read) -> Tensor:
+    return activation_of(layer)(x(layer.x))
+
+
+@_compute.register
+def _(layer: net.KeyValue, x: Read, params: Read) -> Tensor:
+    k, v = _heads(x(layer.a).relu(), layer.heads), _heads(x(layer.b), layer.heads)
+    return (v.transpose(2, 3) @ k).transpose(1, 2).flatten(2)  # [n, dim, heads * dim]
+
+
+@_compute.register
+def _(layer: net.KeySum, x: Read, params: Read) -> Tensor:
+    return x(layer.x).relu().sum(1, keepdim=True)
+
+
+@_compute.register
+def _(layer: net.Divisor, x: Read, params: Read) -> Tensor:
+    product = x(layer.a).relu() * x(layer.b)
+    return product.unflatten(2, (layer.heads, -1)).sum(3)
+
+
+@_compute.register
+def _(layer: net.Quotient, x: Read, params: Read) -> Tensor:
+    q, kv = _heads(x(layer.q).relu(), layer.heads), _heads(x(layer.kv), layer.heads)
+    divisor = x(layer.divisor).transpose(1, 2)[..., None]  # [n, heads, tokens, 1]
+    return (q @ kv.transpose(2, 3) / (divisor + layer.eps)).transpose(1, 2).flatten(2)
+
+
+@_compute.register
+def _(layer: net.Pool, x: Read, params: Read) -> Tensor:
+    return x(layer.x).mean(1, keepdim=True)
 
 
 @_compute.register
@@ -126,7 +180,7 @@ def _(layer: net.Softmax, x: Read, params: Read) -> Tensor:
 
 @_compute.register
 def _(layer: net.Concat, x: Read, params: Read) -> Tensor:
-    return torch.cat([x(part) for part in layer.parts], dim=1)
+    return torch.cat([x(part) for part in layer.parts], dim=layer.axis + 1)
 
 
 @_compute.register

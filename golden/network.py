@@ -8,17 +8,26 @@ from torch import Tensor
 from golden.preprocess import Preprocess
 
 __all__ = [
+    "Activation",
     "Add",
     "Concat",
     "Constant",
+    "Conv",
+    "Divisor",
     "Gelu",
+    "Hardswish",
     "Input",
+    "KeySum",
+    "KeyValue",
     "Layer",
     "LayerNorm",
     "Linear",
     "MatMul",
     "Network",
     "Patches",
+    "Pool",
+    "Quotient",
+    "Relu",
     "Slice",
     "Softmax",
 ]
@@ -83,7 +92,39 @@ class Linear(Unary):
 
 
 @dataclass(frozen=True)
-class Gelu(Unary):
+class Conv(Unary):
+    """Convolution over pixels ``[height * width, channels]``, row by row.
+
+    With ``params[name + ".weight"]`` ``[out, in / groups, kernel, kernel]``, ``".bias"`` ``[out]``
+    and ``".pad"`` ``[in]``: the pixel that ``padding`` puts beyond every edge. A 1 x 1 convolution
+    without groups and stride is a `Linear`.
+    """
+
+    height: int
+    width: int
+    kernel: int
+    stride: int
+    padding: int
+    groups: int
+
+
+@dataclass(frozen=True)
+class Activation(Unary):
+    """Base of functions of one element."""
+
+
+@dataclass(frozen=True)
+class Hardswish(Activation):
+    """``x * clamp(x + 3, 0, 6) / 6``."""
+
+
+@dataclass(frozen=True)
+class Relu(Activation):
+    """``max(x, 0)``."""
+
+
+@dataclass(frozen=True)
+class Gelu(Activation):
     """GELU of ``x``, exact (erf) or by tanh."""
 
     approximate: Literal["none", "tanh"] = "none"
@@ -120,10 +161,60 @@ class Softmax(Unary):
 
 
 @dataclass(frozen=True)
+class KeyValue(Binary):
+    """First step of linear attention: per head ``v.T @ relu(k)``.
+
+    k (``a``) and v (``b``) ``[tokens, heads * dim]`` to ``[dim, heads * dim]``: a row for each
+    channel of v, a column for each head and channel of k.
+    """
+
+    heads: int
+
+
+@dataclass(frozen=True)
+class KeySum(Unary):
+    """Sum of ``relu(k)`` over tokens: ``[tokens, channels]`` to ``[1, channels]``."""
+
+
+@dataclass(frozen=True)
+class Divisor(Binary):
+    """Divisors of linear attention: per head ``relu(q) @ s.T``.
+
+    q (``a``) ``[tokens, heads * dim]``, s (``b``, a `KeySum`) to ``[tokens, heads]``.
+    """
+
+    heads: int
+
+
+@dataclass(frozen=True)
+class Quotient(Layer):
+    """Linear attention: per head ``relu(q) @ kv.T / (divisor + eps)``, ``[tokens, heads * dim]``.
+
+    q ``[tokens, heads * dim]``, kv a `KeyValue`, divisor a `Divisor`.
+    """
+
+    q: str
+    kv: str
+    divisor: str
+    heads: int
+    eps: float
+
+    @property
+    def operands(self) -> tuple[str, ...]:
+        return self.q, self.kv, self.divisor
+
+
+@dataclass(frozen=True)
+class Pool(Unary):
+    """Mean over tokens: ``[tokens, channels]`` to ``[1, channels]``."""
+
+
+@dataclass(frozen=True)
 class Concat(Layer):
-    """Tensors ``[tokens_i, channels]`` one after the other along tokens."""
+    """Tensors ``[tokens, channels]`` one after the other along tokens (0) or channels (1)."""
 
     parts: tuple[str, ...]
+    axis: Literal[0, 1] = 0
 
     @property
     def operands(self) -> tuple[str, ...]:

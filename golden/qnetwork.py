@@ -13,13 +13,20 @@ __all__ = [
     "RANDOM",
     "QConcat",
     "QConstant",
+    "QConv",
+    "QDivisor",
     "QInput",
+    "QKeySum",
+    "QKeyValue",
     "QLayer",
     "QLayerNorm",
     "QLinear",
+    "QLookup",
     "QMatMul",
     "QNetwork",
     "QPatches",
+    "QPool",
+    "QQuotient",
     "QSlice",
     "QSoftmax",
     "QTensor",
@@ -32,7 +39,10 @@ RANDOM = "parameters are random: give quantize --weights for those of a trained 
 class QTensor(Config):
     """Number format of one tensor: ``value = scale * 2**shifts[c] * (q - zero_point)``.
 
-    Format ``log2``: ``value = 2**-q``, and q = 15 stands for 0 (scale 1, unsigned, 4 bits).
+    Channels may have zero points of their own: ``zero_points`` instead of ``zero_point``, which
+    then is 0. Format ``log2``: ``value = 2**-q``, and q = 15 stands for 0 (scale 1, unsigned, 4
+    bits). Formats of divisors, unsigned: ``power``, ``value = scale * 2**q`` (4 bits); ``float``,
+    ``value = scale * m * 2**e`` with m in the first half of the channels, e in the second (8 bits).
     """
 
     shape: tuple[int, ...]
@@ -41,7 +51,8 @@ class QTensor(Config):
     scale: float = 1.0
     zero_point: int = 0
     shifts: tuple[int, ...] | None = None  # per channel, 0..3: PTF of the residual stream
-    format: Literal["uniform", "log2"] = "uniform"
+    zero_points: tuple[int, ...] | None = None
+    format: Literal["uniform", "log2", "power", "float"] = "uniform"
 
     @property
     def low(self) -> int:
@@ -79,7 +90,20 @@ class QConstant(_Layer):
     kind: Literal["constant"] = "constant"
 
 
-class QLinear(_Layer):
+class _Product(_Layer):
+    """Filters over activations, requantised; optionally plus a residual, optionally a table."""
+
+    x: str
+    residual: str | None = None
+    table: bool = False
+    slots: Annotated[int, Field(ge=1, le=8)] = 1
+    pre_shift: int = 0
+    post_shift: int = 16
+    weight_bits: int = 8
+    pot_bits: int = 4
+
+
+class QLinear(_Product):
     """Requantised product, optionally plus a residual, optionally through a table.
 
     Tensors: ``name.weight`` int8 (int16 with 5-bit power-of-two) ``[out, in]``; ``name.pot`` bool
@@ -87,17 +111,99 @@ class QLinear(_Layer):
     (input zero point folded in); ``name.mul`` int32 ``[out]`` 0..65535; with ``residual``
     ``name.residual_mul`` int32 ``[out]`` 0..65535; with ``table`` ``name.table`` int16 ``[256]``,
     indexed by the signed 8-bit value plus 128: without ``out``'s bits and zero point, which then
-    are those of the table's entries.
+    are those of the table's entries. With ``slots`` above 1 there are as many tables, ``[slots,
+    256]``, and ``name.slot`` int32 ``[out]`` says which a channel takes.
     """
 
     kind: Literal["linear"] = "linear"
+
+
+class QConv(_Product):
+    """Convolution over pixels ``[height * width, in]``; all else as of `QLinear`.
+
+    Tensors as of `QLinear`, but ``name.weight`` ``[out, in / groups, kernel, kernel]``; and
+    ``name.pad`` int16 ``[in]`` in the range of x: the pixel beyond the edges.
+    """
+
+    kind: Literal["conv"] = "conv"
+    height: int
+    width: int
+    kernel: int
+    stride: int
+    padding: int
+    groups: int
+
+
+class QPool(_Layer):
+    """Sum over tokens, requantised to the mean.
+
+    Tensors ``name.bias`` and ``name.mul`` int32 ``[channels]``, as of `QLinear`.
+    """
+
+    kind: Literal["pool"] = "pool"
     x: str
-    residual: str | None = None
-    table: bool = False
     pre_shift: int = 0
     post_shift: int = 16
-    weight_bits: int = 8
-    pot_bits: int = 4
+
+
+class QLookup(_Layer):
+    """Table ``name.table`` int16 ``[256]``, indexed by the signed 8-bit value plus 128."""
+
+    kind: Literal["lookup"] = "lookup"
+    x: str
+
+
+class QKeyValue(_Layer):
+    """Linear attention: per head ``v.T @ max(k, 0)``, requantised as of `QMatMul`."""
+
+    kind: Literal["key_value"] = "key_value"
+    k: str
+    v: str
+    heads: int
+    mul: int
+    pre_shift: int = 0
+    post_shift: int = 16
+
+
+class QKeySum(_Layer):
+    """Linear attention: sum of ``max(k, 0)`` over tokens, requantised as of `QMatMul`."""
+
+    kind: Literal["key_sum"] = "key_sum"
+    k: str
+    mul: int
+    pre_shift: int = 0
+    post_shift: int = 16
+
+
+class QDivisor(_Layer):
+    """Linear attention: per head ``max(q, 0) @ sums.T >> pre_shift``, rounded to ``out.format``.
+
+    ``power``: codes of `golden.ops.log2_round`; ``float``: those of `golden.ops.float_round`.
+    """
+
+    kind: Literal["divisor"] = "divisor"
+    q: str
+    sums: str
+    heads: int
+    pre_shift: int = 0
+
+
+class QQuotient(_Layer):
+    """Linear attention: per head ``max(q, 0) @ kv.T`` over the divisor of the token and head.
+
+    See `golden.ops.divide_log2` for divisors in format ``power``, `golden.ops.divide_exact` for
+    ``float``; ``divide_shift`` is of the latter only.
+    """
+
+    kind: Literal["quotient"] = "quotient"
+    q: str
+    kv: str
+    divisor: str
+    heads: int
+    mul: int
+    pre_shift: int = 0
+    divide_shift: int = 0
+    post_shift: int = 16
 
 
 class QMatMul(_Layer):
@@ -133,10 +239,11 @@ class QLayerNorm(_Layer):
 
 
 class QConcat(_Layer):
-    """Along tokens; all parts have the format of the result."""
+    """Along tokens (axis 0) or channels (axis 1); all parts have the format of the result."""
 
     kind: Literal["concat"] = "concat"
     parts: tuple[str, ...]
+    axis: Literal[0, 1] = 0
 
 
 class QSlice(_Layer):
@@ -150,7 +257,22 @@ class QSlice(_Layer):
 
 
 QLayer = Annotated[
-    QInput | QPatches | QConstant | QLinear | QMatMul | QSoftmax | QLayerNorm | QConcat | QSlice,
+    QInput
+    | QPatches
+    | QConstant
+    | QLinear
+    | QConv
+    | QMatMul
+    | QSoftmax
+    | QLayerNorm
+    | QKeyValue
+    | QKeySum
+    | QDivisor
+    | QQuotient
+    | QPool
+    | QLookup
+    | QConcat
+    | QSlice,
     Field(discriminator="kind"),
 ]
 

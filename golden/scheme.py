@@ -26,7 +26,8 @@ class Observers(Config):
     qkv: ActivationObserver = "mse"
     scores: ActivationObserver = "output"
     attention: ActivationObserver = "output"  # products of probabilities and values
-    gelu: ActivationObserver = "output"
+    gelu: ActivationObserver = "output"  # and any other activation
+    pool: ActivationObserver = "output"
     residual: ActivationObserver = "minmax"
     logits: ActivationObserver = "minmax"
     weight: Observer = "mse"
@@ -58,6 +59,17 @@ class Scheme(Config):
         Literal["table", "log2"],
         Field(description="probabilities of activation_bits, or powers of two in 4 bits"),
     ] = "table"
+    depthwise_bits: Annotated[
+        Bits, Field(description="bits of the weights of depthwise convolutions")
+    ] = 8
+    slots: Annotated[
+        bool,
+        Field(description="activations of convolutions with tables by channel (Trio-ViT)"),
+    ] = False
+    division: Annotated[
+        Literal["log2", "reciprocal"],
+        Field(description="by powers of two, or by 8-bit reciprocals; of linear attention"),
+    ] = "log2"
     requant: Annotated[
         Literal["multiplier", "shift"],
         Field(description="shift: every scale is a power of two"),
@@ -104,6 +116,11 @@ class Scheme(Config):
                 f"scheme {preset} has log2 attention, which the accelerator lacks; set "
                 "log2_attention and pot_columns"
             )
+        if preset == "m2q" and not config.pot_columns:
+            raise ConfigError(
+                "scheme m2q divides filters between uniform and power-of-two columns, which the "
+                "accelerator lacks; set pot_columns, or take scheme trio"
+            )
         return scheme.replace(
             weight_bits=config.weight_bits,
             activation_bits=config.activation_bits,
@@ -125,4 +142,23 @@ SCHEMES = {
     "w4a4": Scheme(name="w4a4", rows=4, weight_bits=4, activation_bits=4, groups=2),
     "mixed": Scheme(name="mixed", groups=2, pot_groups=1, attention="log2", equalize=False),
     "shift": Scheme(name="shift", requant="shift", equalize=False),
+    "trio": Scheme(name="trio", equalize=False, slots=True),
+    "m2q": Scheme(name="m2q", equalize=False, slots=True, depthwise_bits=4, groups=2, pot_groups=1),
+    "naive": Scheme(
+        name="naive",
+        equalize=False,
+        ptf=False,
+        division="reciprocal",
+        rounding="nearest",
+        correction="none",
+        observers=Observers(
+            norm="minmax",
+            qkv="minmax",
+            scores="minmax",
+            attention="minmax",
+            gelu="minmax",
+            pool="minmax",
+            weight="minmax",
+        ),
+    ),
 }

@@ -4,7 +4,7 @@ import difflib
 import json
 import tempfile
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import pydantic
 import safetensors
@@ -12,21 +12,7 @@ import safetensors.torch
 from torch import Tensor
 
 from golden.preprocess import Preprocess
-from golden.qnetwork import (
-    VERSION,
-    QConcat,
-    QConstant,
-    QInput,
-    QLayer,
-    QLayerNorm,
-    QLinear,
-    QMatMul,
-    QNetwork,
-    QPatches,
-    QSlice,
-    QSoftmax,
-    QTensor,
-)
+from golden.qnetwork import VERSION, QLayer, QNetwork, QTensor
 from golden.validate import validate
 from vitaccel.config import Config
 from vitaccel.errors import ConfigError
@@ -34,18 +20,7 @@ from vitaccel.errors import ConfigError
 __all__ = ["load", "save", "validate"]
 
 LAYERS, WEIGHTS = "network.json", "weights.safetensors"
-PARTS = (
-    QTensor,
-    QInput,
-    QPatches,
-    QConstant,
-    QLinear,
-    QMatMul,
-    QSoftmax,
-    QLayerNorm,
-    QConcat,
-    QSlice,
-)
+PARTS: tuple[type[Config], ...] = (QTensor, *get_args(get_args(QLayer)[0]))
 
 
 class _Document(Config):

@@ -1,8 +1,8 @@
 """Semantic checks of a QNetwork: what must hold beyond the types of its fields."""
 
-import math
-
-from golden.execute import matmul_bound, operands
+from golden.bounds import matmul_bound
+from golden.check import Check, Formats
+from golden.execute import operands
 from golden.qnetwork import (
     QConcat,
     QConstant,
@@ -17,12 +17,13 @@ from golden.qnetwork import (
     QSoftmax,
     QTensor,
 )
+from golden.validate_hybrid import check_hybrid, check_product, check_shifts
 from golden.validate_tensors import check_range, require, validate_tensors
 
 __all__ = ["validate"]
 
-Formats = dict[str, QTensor]
-MAX_ROW = 2048  # elements of a row of LayerNorm and softmax
+MAX_ROW = 2048  # elements of a row of softmax
+MAX_NORM = 4096  # of LayerNorm
 
 
 def validate(network: QNetwork) -> None:
@@ -51,68 +52,14 @@ def validate(network: QNetwork) -> None:
                 name in formats,
                 f"layer {layer.name!r}: operand {name!r} must be the name of an earlier layer",
             )
-        _Check(layer).format(layer.out)
+        Check(layer).format(layer.out)
         _check_layer(layer, formats)
         formats[layer.name] = layer.out
     validate_tensors(network, formats)
 
 
-class _Check:
-    """Requirements on the fields of one layer."""
-
-    def __init__(self, layer: QLayer) -> None:
-        self.layer = layer
-
-    def field(self, name: str, value: object, domain: str, ok: bool) -> None:
-        message = f"layer {self.layer.name!r}: {name} must be {domain}, not {value}"
-        require(ok, message)
-
-    def within(self, name: str, low: int, high: int) -> None:
-        value = getattr(self.layer, name)
-        self.field(name, value, f"{low} to {high}", low <= value <= high)
-
-    def shape(self, name: str, shape: tuple[int, ...], domain: tuple[int, ...] | str) -> None:
-        text = domain if isinstance(domain, str) else list(domain)
-        self.field(f"shape of {name}", list(shape), str(text), shape == domain)
-
-    def rank(self, name: str, x: QTensor, rank: int) -> None:
-        self.field(f"shape of {name}", list(x.shape), f"{rank} numbers", len(x.shape) == rank)
-
-    def format(self, out: QTensor) -> None:
-        """Limits of every format."""
-        self.field("shape", list(out.shape), "above 0", min(out.shape, default=0) > 0)
-        self.field("scale", out.scale, "finite and above 0", 0 < out.scale < math.inf)
-        domain = f"{out.low} to {out.high}"
-        self.field("zero_point", out.zero_point, domain, out.low <= out.zero_point <= out.high)
-        if out.shifts is not None:
-            good = len(out.shifts) == out.shape[-1] and all(0 <= s <= 3 for s in out.shifts)
-            domain = f"{out.shape[-1]} numbers from 0 to 3"
-            self.field("shifts", list(out.shifts), domain, good)
-        if out.format == "log2":
-            good = isinstance(self.layer, QSoftmax) and (out.bits, out.scale) == (4, 1.0)
-            self.field("format", "log2", "uniform except of a softmax with bits 4, scale 1", good)
-
-    def same(self, name: str, x: QTensor, *fields: str) -> None:
-        """A pure movement of data keeps the format."""
-        for part in fields:
-            value, domain = getattr(x, part), getattr(self.layer.out, part)
-            self.field(f"{part} of {name!r}", value, f"{domain} as of the result", value == domain)
-
-    def signed(self, name: str, x: QTensor) -> None:
-        """Operand that the hardware reads as int8."""
-        self.field(f"operand {name!r}", "unsigned", "signed", x.signed)
-
-    def no_zero_point(self, name: str, x: QTensor) -> None:
-        """Operand whose zero point nothing takes off."""
-        self.field(f"zero_point of {name!r}", x.zero_point, "0", x.zero_point == 0)
-
-    def no_shifts(self, name: str, x: QTensor) -> None:
-        """Tensor with one scale for all channels."""
-        self.field(f"shifts of {name!r}", x.shifts, "None", x.shifts is None)
-
-
 def _check_layer(layer: QLayer, formats: Formats) -> None:
-    check = _Check(layer)
+    check = Check(layer)
     match layer:
         case QInput():
             check.rank("the image", layer.out, 3)
@@ -134,9 +81,11 @@ def _check_layer(layer: QLayer, formats: Formats) -> None:
             _check_concat(check, layer, formats)
         case QSlice():
             _check_slice(check, layer, formats[layer.x])
+        case _:
+            check_hybrid(check, layer, formats)
 
 
-def _check_patches(check: _Check, layer: QPatches, x: QTensor) -> None:
+def _check_patches(check: Check, layer: QPatches, x: QTensor) -> None:
     check.rank(f"operand {layer.x!r}", x, 3)
     channels, height, width = x.shape
     fits = layer.size > 0 and height % layer.size == width % layer.size == 0
@@ -146,28 +95,15 @@ def _check_patches(check: _Check, layer: QPatches, x: QTensor) -> None:
     check.same(layer.x, x, "bits", "signed", "scale", "zero_point", "format", "shifts")
 
 
-def _check_linear(check: _Check, layer: QLinear, formats: Formats) -> None:
+def _check_linear(check: Check, layer: QLinear, formats: Formats) -> None:
     x, out = formats[layer.x], layer.out
     check.rank(f"operand {layer.x!r}", x, 2)
-    check.field(f"format of {layer.x!r}", x.format, "uniform", x.format == "uniform")
     check.rank("the result", out, 2)
     check.shape("the result", out.shape, (x.shape[0], out.shape[1]))
-    if layer.residual is not None:
-        check.shape(f"operand {layer.residual!r}", formats[layer.residual].shape, out.shape)
-        check.signed(layer.residual, formats[layer.residual])
-    if layer.table:
-        check.no_shifts(layer.name, out)
-    check.within("weight_bits", 2, 8)
-    check.within("pot_bits", 3, 5)
-    _check_shifts(check)
+    check_product(check, layer, formats)
 
 
-def _check_shifts(check: _Check) -> None:
-    check.within("pre_shift", 0, 15)
-    check.within("post_shift", 1, 32)
-
-
-def _check_matmul(check: _Check, layer: QMatMul, a: QTensor, b: QTensor) -> None:
+def _check_matmul(check: Check, layer: QMatMul, a: QTensor, b: QTensor) -> None:
     check.signed(layer.b, b)
     check.rank(f"operand {layer.b!r}", b, 2)
     fits = layer.heads > 0 and b.shape[1] % layer.heads == 0
@@ -188,12 +124,12 @@ def _check_matmul(check: _Check, layer: QMatMul, a: QTensor, b: QTensor) -> None
         check.no_shifts(name, x)
     check.no_shifts(layer.name, layer.out)
     check.within("mul", 0, 65535)
-    _check_shifts(check)
+    check_shifts(check)
     bound = matmul_bound(layer, a, b)
     check_range(layer, -bound, bound)
 
 
-def _check_softmax(check: _Check, layer: QSoftmax, x: QTensor) -> None:
+def _check_softmax(check: Check, layer: QSoftmax, x: QTensor) -> None:
     out = layer.out
     check.rank(f"operand {layer.x!r}", x, 3)
     check.signed(layer.x, x)
@@ -207,32 +143,38 @@ def _check_softmax(check: _Check, layer: QSoftmax, x: QTensor) -> None:
         check.field("scale", out.scale, f"2**-{out.bits}", out.scale == scale)
 
 
-def _check_layernorm(check: _Check, layer: QLayerNorm, x: QTensor) -> None:
+def _check_layernorm(check: Check, layer: QLayerNorm, x: QTensor) -> None:
     check.rank(f"operand {layer.x!r}", x, 2)
     check.signed(layer.x, x)
-    if x.shifts is not None:
+    if x.shifts is not None or x.zero_points is not None:
         check.no_zero_point(layer.x, x)
     length = x.shape[1]
-    check.field("row length", length, f"2 to {MAX_ROW}", 2 <= length <= MAX_ROW)
+    check.field("row length", length, f"2 to {MAX_NORM}", 2 <= length <= MAX_NORM)
     check.shape("the result", layer.out.shape, x.shape)
     check.no_shifts(layer.name, layer.out)
     check.within("post_shift", 1, 32)
 
 
-def _check_concat(check: _Check, layer: QConcat, formats: Formats) -> None:
+def _check_concat(check: Check, layer: QConcat, formats: Formats) -> None:
+    axis, parts = layer.axis, [formats[name] for name in layer.parts]
     check.rank("the result", layer.out, 2)
     check.field("parts", "()", "at least one tensor", bool(layer.parts))
-    tokens, channels = layer.out.shape
-    for name in layer.parts:
-        x = formats[name]
+    for name, x in zip(layer.parts, parts, strict=True):
         check.rank(f"operand {name!r}", x, 2)
-        check.shape(f"operand {name!r}", x.shape, (x.shape[0], channels))
-        check.same(name, x, "bits", "signed", "scale", "zero_point", "format", "shifts")
-    total = sum(formats[name].shape[0] for name in layer.parts)
-    check.field("tokens", tokens, f"{total}, the sum over the parts", tokens == total)
+        shape = list(layer.out.shape)
+        shape[axis] = x.shape[axis]
+        check.shape(f"operand {name!r}", x.shape, tuple(shape))
+        check.same(name, x, "bits", "signed", "scale", "zero_point", "format", "zero_points")
+        if axis == 0:
+            check.same(name, x, "shifts")
+        else:
+            check.no_shifts(name, x)
+    total, own = sum(x.shape[axis] for x in parts), layer.out.shape[axis]
+    what = ("tokens", "channels")[axis]
+    check.field(what, own, f"{total}, the sum over the parts", own == total)
 
 
-def _check_slice(check: _Check, layer: QSlice, x: QTensor) -> None:
+def _check_slice(check: Check, layer: QSlice, x: QTensor) -> None:
     check.rank(f"operand {layer.x!r}", x, 2)
     size = x.shape[layer.axis]
     good = 0 <= layer.start < layer.stop <= size
@@ -240,7 +182,7 @@ def _check_slice(check: _Check, layer: QSlice, x: QTensor) -> None:
     shape = list(x.shape)
     shape[layer.axis] = layer.stop - layer.start
     check.shape("the result", layer.out.shape, tuple(shape))
-    check.same(layer.x, x, "bits", "signed", "zero_point", "format")
+    check.same(layer.x, x, "bits", "signed", "zero_point", "format", "zero_points")
     shifts = x.shifts[layer.start : layer.stop] if x.shifts and layer.axis else x.shifts
     check.field(
         "shifts", layer.out.shifts, f"{shifts} as of {layer.x!r}", layer.out.shifts == shifts

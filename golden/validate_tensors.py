@@ -8,11 +8,18 @@ from torch import Tensor
 from golden.ops import linear_range
 from golden.qnetwork import (
     QConstant,
+    QConv,
+    QDivisor,
+    QKeySum,
+    QKeyValue,
     QLayer,
     QLayerNorm,
     QLinear,
+    QLookup,
     QMatMul,
     QNetwork,
+    QPool,
+    QQuotient,
     QSoftmax,
     QTensor,
 )
@@ -23,6 +30,7 @@ __all__ = ["check_range", "require", "validate_tensors"]
 T_BITS = 18  # of (acc + bias) >> pre_shift
 SUM_BITS = 32  # of acc + bias
 
+Shifted = QLinear | QConv | QPool | QMatMul | QKeyValue | QKeySum | QDivisor | QQuotient
 Expected = dict[str, tuple[torch.dtype, tuple[int, ...]]]
 
 
@@ -58,7 +66,7 @@ def validate_tensors(network: QNetwork, formats: Mapping[str, QTensor]) -> None:
         raise ConfigError(f"tensor {name!r} belongs to no layer")
 
 
-def check_range(layer: QLinear | QMatMul, low: int, high: int) -> None:
+def check_range(layer: Shifted, low: int, high: int) -> None:
     """Check that sums from ``low`` to ``high`` fit the accumulator and, shifted, 18 bits.
 
     Raises
@@ -85,21 +93,36 @@ def _expected(layer: QLayer, formats: Mapping[str, QTensor]) -> Expected:
             return {"gain": (torch.int16, shape[1:]), "offset": (torch.int32, shape[1:])}
         case QSoftmax():
             return {"table": (torch.int32, (256,))}
-        case QLinear():
-            weight = torch.int16 if layer.pot_bits == 5 else torch.int8
-            expected: Expected = {
-                "weight": (weight, (shape[1], formats[layer.x].shape[1])),
-                "pot": (torch.bool, shape[1:]),
-                "bias": (torch.int32, shape[1:]),
-                "mul": (torch.int32, shape[1:]),
-            }
-            if layer.residual is not None:
-                expected["residual_mul"] = (torch.int32, shape[1:])
-            if layer.table:
-                expected["table"] = (torch.int16, (256,))
-            return expected
+        case QLinear() | QConv():
+            return _of_product(layer, formats[layer.x])
+        case QPool():
+            return {"bias": (torch.int32, shape[1:]), "mul": (torch.int32, shape[1:])}
+        case QLookup():
+            return {"table": (torch.int16, (256,))}
         case _:
             return {}
+
+
+def _of_product(layer: QLinear | QConv, x: QTensor) -> Expected:
+    n_out, n_in = layer.out.shape[1], x.shape[1]
+    taps: tuple[int, ...] = (n_in,)
+    if isinstance(layer, QConv):
+        taps = (n_in // layer.groups, layer.kernel, layer.kernel)
+    expected: Expected = {
+        "weight": (torch.int16 if layer.pot_bits == 5 else torch.int8, (n_out, *taps)),
+        "pot": (torch.bool, (n_out,)),
+        "bias": (torch.int32, (n_out,)),
+        "mul": (torch.int32, (n_out,)),
+    }
+    if layer.residual is not None:
+        expected["residual_mul"] = (torch.int32, (n_out,))
+    if layer.table:
+        expected["table"] = (torch.int16, (256,) if layer.slots == 1 else (layer.slots, 256))
+    if layer.slots > 1:
+        expected["slot"] = (torch.int32, (n_out,))
+    if isinstance(layer, QConv):
+        expected["pad"] = (torch.int16, (n_in,))
+    return expected
 
 
 def _check_form(name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
@@ -127,13 +150,24 @@ def _check_values(
             _within(name, tensors["table"], 0, 32768)
             first = int(tensors["table"][0])
             require(first == 32768, f"tensor {name!r} must begin with 32768, not {first}")
-        case QLinear():
-            _check_linear(layer, tensors, formats[layer.x])
+        case QLinear() | QConv():
+            _check_product(layer, tensors, formats[layer.x])
+        case QPool():
+            x = formats[layer.x]
+            _within(f"{layer.name}.mul", tensors["mul"], 0, 65535)
+            ones = torch.ones(x.shape[1], 1, dtype=torch.int64) * x.shape[0]
+            check_range(layer, *linear_range(ones, tensors["bias"], x.low, x.high))
+        case QLookup():
+            _within(f"{layer.name}.table", tensors["table"], layer.out.low, layer.out.high)
 
 
-def _check_linear(layer: QLinear, tensors: Mapping[str, Tensor], x: QTensor) -> None:
+def _check_product(layer: QLinear | QConv, tensors: Mapping[str, Tensor], x: QTensor) -> None:
     for part in tensors.keys() & {"mul", "residual_mul"}:
         _within(f"{layer.name}.{part}", tensors[part], 0, 65535)
+    if layer.slots > 1:
+        _within(f"{layer.name}.slot", tensors["slot"], 0, layer.slots - 1)
+    if isinstance(layer, QConv):
+        _within(f"{layer.name}.pad", tensors["pad"], x.low, x.high)
     if layer.table:
         _within(f"{layer.name}.table", tensors["table"], layer.out.low, layer.out.high)
     weight, pot = tensors["weight"], tensors["pot"]
@@ -147,7 +181,7 @@ def _check_linear(layer: QLinear, tensors: Mapping[str, Tensor], x: QTensor) -> 
             f"tensor '{layer.name}.weight' must be 0 or ±2**e with e up to {greatest} in "
             f"power-of-two filters, not ±{int(wrong[0])}"
         )
-    check_range(layer, *linear_range(weight, tensors["bias"], x.low, x.high))
+    check_range(layer, *linear_range(weight.flatten(1), tensors["bias"], x.low, x.high))
 
 
 def _within(name: str, tensor: Tensor, low: int, high: int) -> None:

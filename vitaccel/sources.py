@@ -9,12 +9,23 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from golden.datasets import Split, digits, labelled_files, read_folder, read_labelled
+from golden.datasets import (
+    Split,
+    cifar10,
+    digits,
+    is_cifar10,
+    labelled_files,
+    read_folder,
+    read_labelled,
+)
 from golden.models import (
-    ARCHITECTURES,
+    CIFAR10,
+    DIGITS,
+    EfficientViT,
     VisionTransformer,
     huggingface_model,
     load_checkpoint,
+    model_names,
     named_model,
     named_preprocess,
 )
@@ -26,7 +37,8 @@ from vitaccel.frontend import from_module, from_pt2
 __all__ = ["Images", "LabelledImages", "load_images", "load_labelled", "load_network"]
 
 HUGGING_FACE = "hf:"
-DIGITS_BATCH = 90
+SHIPPED = {"digits": DIGITS, "cifar10": CIFAR10}  # models that come with the project
+BATCH = 90
 
 
 class Images(NamedTuple):
@@ -49,7 +61,7 @@ def load_network(spec: str, weights: Path | None = None) -> Network:
     Parameters
     ----------
     spec
-        ``digits`` (shipped); a name in `golden.models.ARCHITECTURES`; ``hf:DIR`` with a folder of
+        A name in `SHIPPED`; a name of `golden.models.model_names`; ``hf:DIR`` with a folder of
         Hugging Face's ``save_pretrained``; a ``.safetensors`` of ours; a ``.pt2``.
     weights
         Of a model by name; without them its parameters are random, and ``trained`` is false.
@@ -59,10 +71,10 @@ def load_network(spec: str, weights: Path | None = None) -> Network:
     ConfigError
         If it is none of these, or holds something that does not map.
     """
-    path = Path(spec)
-    if weights is not None and spec not in ARCHITECTURES:
+    path, names = Path(spec), model_names()
+    if weights is not None and spec not in names:
         raise ConfigError(f"weights go with a model by name, not with {spec!r}")
-    if spec in ARCHITECTURES:
+    if spec in names:
         network = _translate(named_model(spec, weights), spec)
         return replace(network, trained=weights is not None, preprocess=named_preprocess(spec))
     if spec.startswith(HUGGING_FACE):
@@ -70,13 +82,13 @@ def load_network(spec: str, weights: Path | None = None) -> Network:
         found = huggingface_model(folder)
         network = _translate(found.model, folder.resolve().name)
         return replace(network, classes=found.classes, preprocess=found.preprocess)
-    if spec == "digits":
-        return _translate(load_checkpoint(), spec)
+    if spec in SHIPPED:
+        return _translate(load_checkpoint(SHIPPED[spec]), spec)
     if path.suffix == ".safetensors":
         return _translate(load_checkpoint(path), path.stem)
     if path.suffix == ".pt2":
         return from_pt2(path)
-    near = difflib.get_close_matches(spec, ARCHITECTURES, n=1)
+    near = difflib.get_close_matches(spec, names, n=1)
     if (path / "config.json").is_file():
         near = [f"{HUGGING_FACE}{spec}"]
     hint = f"; did you mean {near[0]}?" if near else ""
@@ -86,7 +98,7 @@ def load_network(spec: str, weights: Path | None = None) -> Network:
     )
 
 
-def _translate(model: VisionTransformer, name: str) -> Network:
+def _translate(model: VisionTransformer | EfficientViT, name: str) -> Network:
     a = model.arch
     return from_module(model, torch.zeros(1, a.channels, a.image_size, a.image_size), name)
 
@@ -99,6 +111,8 @@ def load_images(
 ) -> Images:
     """Images of shape ``[c, h, w]``: ``digits`` (held out), ``digits:train``, or a folder.
 
+    Of a folder with CIFAR-10's binary version, those for training.
+
     Parameters
     ----------
     preprocess
@@ -109,6 +123,10 @@ def load_images(
     ConfigError
         If there are none, one is broken, or their shape is not the network's.
     """
+    if is_cifar10(Path(spec)):
+        split = cifar10(Path(spec), train=True)
+        _check_shape(spec, split, shape)
+        return Images(split.images[:count].float() / 255, split.labels[:count])
     if spec not in ("digits", "digits:train"):
         return Images(read_folder(Path(spec), _three(shape), preprocess, count), None)
     split = digits().test if spec == "digits" else digits().train
@@ -119,6 +137,8 @@ def load_images(
 def load_labelled(spec: str, network: Network, preprocess: Preprocess | None) -> LabelledImages:
     """Images to evaluate a network on: ``digits``, or a folder with a subfolder per class.
 
+    Of a folder with CIFAR-10's binary version, ``test_batch.bin``.
+
     Raises
     ------
     ConfigError
@@ -126,13 +146,18 @@ def load_labelled(spec: str, network: Network, preprocess: Preprocess | None) ->
         network's classes.
     """
     shape = network.layers[0].shape
-    if spec == "digits":
-        split = digits().test
+    if spec == "digits" or is_cifar10(Path(spec)):
+        split = digits().test if spec == "digits" else cifar10(Path(spec), train=False)
         _check_shape(spec, split, shape)
-        batches = zip(*(part.split(DIGITS_BATCH) for part in split), strict=True)
-        return LabelledImages(len(split.labels), (Split(*batch) for batch in batches))
+        return LabelledImages(len(split.labels), _batches(split))
     files = labelled_files(Path(spec), network.layers[-1].shape[-1], network.classes)
     return LabelledImages(len(files), read_labelled(files, _three(shape), preprocess))
+
+
+def _batches(split: Split) -> Iterator[Split]:
+    for images, labels in zip(*(part.split(BATCH) for part in split), strict=True):
+        floats = images if images.is_floating_point() else images.float() / 255
+        yield Split(floats, labels)
 
 
 def _three(shape: Sequence[int]) -> tuple[int, int, int]:

@@ -1,4 +1,4 @@
-"""Checkpoints: weights of a `VisionTransformer` and its architecture in one safetensors file."""
+"""Checkpoints: weights of a model of ours and its architecture in one safetensors file."""
 
 from pathlib import Path
 
@@ -6,26 +6,29 @@ import pydantic
 import safetensors
 import safetensors.torch
 
+from golden.models.efficientvit import EfficientViT, EfficientViTArchitecture
 from golden.models.vit import Architecture, VisionTransformer
 from vitaccel.config import Config
 from vitaccel.errors import ConfigError
 
-__all__ = ["DIGITS", "Record", "load_checkpoint", "read_record", "save_checkpoint"]
+__all__ = ["CIFAR10", "DIGITS", "Record", "load_checkpoint", "read_record", "save_checkpoint"]
 
-DIGITS = Path(__file__).parents[1] / "checkpoints" / "digits.safetensors"  # ships with the project
+CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"  # ship with the project
+DIGITS = CHECKPOINTS / "digits.safetensors"
+CIFAR10 = CHECKPOINTS / "cifar10.safetensors"
 _KEY = "vitaccel"  # one key only: safetensors does not keep several in a fixed order
 
 
 class Record(Config):
     """What a checkpoint says about itself; accuracy on held-out test images, 0 to 1."""
 
-    architecture: Architecture
+    architecture: Architecture | EfficientViTArchitecture
     dataset: str
     seed: int
     accuracy: float
 
 
-def save_checkpoint(path: Path, model: VisionTransformer, record: Record) -> None:
+def save_checkpoint(path: Path, model: VisionTransformer | EfficientViT, record: Record) -> None:
     """Write the parameters as float32; equal weights and record give equal bytes."""
     tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
     safetensors.torch.save_file(tensors, path, metadata={_KEY: record.model_dump_json()})
@@ -54,7 +57,7 @@ def read_record(path: Path) -> Record:
         raise ConfigError(f"checkpoint {path} has an unreadable {_KEY!r} entry: {text}") from bad
 
 
-def load_checkpoint(path: Path = DIGITS) -> VisionTransformer:
+def load_checkpoint(path: Path = DIGITS) -> VisionTransformer | EfficientViT:
     """Rebuild the model of a checkpoint, in evaluation mode.
 
     Raises
@@ -62,7 +65,8 @@ def load_checkpoint(path: Path = DIGITS) -> VisionTransformer:
     ConfigError
         As `read_record`, or the weights do not fit the architecture.
     """
-    model = VisionTransformer(read_record(path).architecture)
+    arch = read_record(path).architecture
+    model = VisionTransformer(arch) if isinstance(arch, Architecture) else EfficientViT(arch)
     try:
         model.load_state_dict(safetensors.torch.load_file(path))
     except RuntimeError as bad:

@@ -4,17 +4,23 @@ from pathlib import Path
 
 import torch
 
+from golden.models.efficientvit import EfficientViT
+from golden.models.named_efficientvit import (
+    EFFICIENTVITS,
+    IMAGENET,
+    efficientvit_model,
+    efficientvit_preprocess,
+)
 from golden.models.vit import Architecture, VisionTransformer
 from golden.models.weights import check_weights, is_hugging_face, read_weights
 from golden.preprocess import Preprocess
 from vitaccel.errors import ConfigError
 
-__all__ = ["ARCHITECTURES", "named_model", "named_preprocess"]
+__all__ = ["ARCHITECTURES", "model_names", "named_model", "named_preprocess"]
 
 SEED = 0  # of a model without weights
 CROP = 0.9  # timm's crop_pct: side of the model's image over the shorter side that is resized to
-# Mean and standard deviation of each channel of training images in 0 .. 1, as timm has them.
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+# Mean and standard deviation of each channel, where they are not those of ImageNet.
 HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
@@ -47,10 +53,15 @@ ARCHITECTURES: dict[str, Architecture] = {
 }
 
 
-def named_model(name: str, weights: Path | None = None) -> VisionTransformer:
-    """Model ``name`` of `ARCHITECTURES`, with the parameters of a file or random ones of `SEED`.
+def model_names() -> list[str]:
+    """Names that `named_model` knows."""
+    return [*ARCHITECTURES, *EFFICIENTVITS]
 
-    It takes images in 0 .. 1: their normalisation is folded into the patch embedding.
+
+def named_model(name: str, weights: Path | None = None) -> VisionTransformer | EfficientViT:
+    """Model ``name`` of `model_names`, with the parameters of a file or random ones of `SEED`.
+
+    It takes images in 0 .. 1; a ViT's patch embedding has their normalisation folded in.
 
     Raises
     ------
@@ -58,6 +69,8 @@ def named_model(name: str, weights: Path | None = None) -> VisionTransformer:
         The file is missing or broken; its tensors are not the model's: names
         those missing, surplus or misshapen, and the models they look like.
     """
+    if name in EFFICIENTVITS:
+        return efficientvit_model(name, weights)
     with torch.random.fork_rng():
         torch.manual_seed(SEED)
         model = VisionTransformer(ARCHITECTURES[name])
@@ -77,4 +90,6 @@ def named_model(name: str, weights: Path | None = None) -> VisionTransformer:
 
 def named_preprocess(name: str) -> Preprocess:
     """What timm does to pictures for model ``name``."""
+    if name in EFFICIENTVITS:
+        return efficientvit_preprocess(name)
     return Preprocess(resize=int(ARCHITECTURES[name].image_size / CROP), resample="bicubic")

@@ -12,6 +12,9 @@ from golden.ops.scratch import scratch
 __all__ = ["LayerNormConstants", "layernorm", "layernorm_constants"]
 
 
+MAX_LENGTH = 4096  # then V < 2**46, and scale_shift + t is above 0
+
+
 class LayerNormConstants(NamedTuple):
     """What the instruction carries for a row length D."""
 
@@ -21,15 +24,15 @@ class LayerNormConstants(NamedTuple):
 
 
 def layernorm_constants(length: int) -> LayerNormConstants:
-    """Constants for rows of ``length`` elements, 2 to 2048.
+    """Constants for rows of ``length`` elements, 2 to `MAX_LENGTH`.
 
     Raises
     ------
     ValueError
-        ``length`` is outside 2 .. 2048.
+        ``length`` is outside 2 .. `MAX_LENGTH`.
     """
-    if not 2 <= length <= 2048:
-        raise ValueError(f"length must be 2 to 2048, not {length}")
+    if not 2 <= length <= MAX_LENGTH:
+        raise ValueError(f"length must be 2 to {MAX_LENGTH}, not {length}")
     mean_shift = 11 + length.bit_length()
     mean_mul = ((32 << mean_shift) // length + 1) // 2  # no ties: D is no power of two then
     return LayerNormConstants(mean_mul, mean_shift, 25 - (length - 1).bit_length())
@@ -71,7 +74,7 @@ def layernorm(
     Parameters
     ----------
     x
-        int8 ``[..., D]``, D from 2 to 2048.
+        int8 ``[..., D]``, D from 2 to `MAX_LENGTH`.
     gain
         int16 ``[D]``: round(gamma * D / 2**ceil(log2 D) * 2**(post_shift-10) / scale_out).
     offset

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from golden.ops.scratch import converted, scratch
 
-__all__ = ["lookup", "requant"]
+__all__ = ["lookup", "lookup_slots", "requant"]
 
 
 def requant(
@@ -86,3 +86,24 @@ def lookup(y: Tensor, table: Tensor) -> Tensor:
     """
     index = y.to(torch.int32).add_(128).view(-1)
     return table.index_select(0, index).view(y.shape)
+
+
+def lookup_slots(y: Tensor, tables: Tensor, slot: Tensor) -> Tensor:
+    """Apply to each channel the table of its slot: ``tables[slot[c], y + 128]``.
+
+    Parameters
+    ----------
+    y
+        int8 ``[.., channels]``.
+    tables
+        ``[slots, 256]``, indexed by the value plus 128.
+    slot
+        ``[channels]``, 0 to slots - 1.
+
+    Returns
+    -------
+    Tensor
+        Dtype of ``tables``, shape of ``y``.
+    """
+    index = y.to(torch.int32).add_(128).add_(slot.to(torch.int32) * 256).view(-1)
+    return tables.flatten().index_select(0, index).view(y.shape)

@@ -7,27 +7,36 @@ import torch
 from torch import Tensor
 
 from golden.network import (
+    Activation,
     Add,
     Concat,
     Constant,
-    Gelu,
+    Conv,
+    Divisor,
     Input,
+    KeySum,
+    KeyValue,
     Layer,
     LayerNorm,
     Linear,
     MatMul,
     Patches,
+    Pool,
+    Quotient,
     Slice,
     Softmax,
 )
+from golden.ops import float_round, log2_round
 from golden.qnetwork import QTensor
 from golden.quantize.calibration import Calibration
+from golden.quantize.slots import migrated, shifted
 from golden.quantizers import (
     asymmetric,
     bounds,
     channel_shifts,
     log2_codes,
     log2_values,
+    pre_shift_for,
     ptf,
     quantize,
     symmetric_scales,
@@ -35,7 +44,7 @@ from golden.quantizers import (
 from golden.scheme import ActivationObserver, Scheme
 from vitaccel.errors import ConfigError
 
-__all__ = ["Formats", "channel_scales", "simulate"]
+__all__ = ["Formats", "channel_scales", "simulate", "zero_points"]
 
 ROUNDINGS = (-1, 0, 1, 2)  # P2-ViT: exponents to try around floor(log2 scale)
 SHRINKS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of the min-max scale, by output error
@@ -45,9 +54,21 @@ def simulate(x: Tensor, out: QTensor, scales: Tensor | None = None) -> Tensor:
     """Quantise and dequantise, with one scale for each channel if given."""
     if out.format == "log2":
         return log2_values(log2_codes(x)).to(x.dtype)
+    if out.format in ("power", "float"):
+        return _divisors(x, out)
     step = channel_scales(out) if scales is None else scales
-    integers = quantize(x.double(), step, out.low, out.high, out.zero_point)
-    return ((integers - out.zero_point) * step).to(x.dtype)
+    zero = zero_points(out)
+    integers = quantize(x.double(), step, out.low, out.high, zero)
+    return ((integers - zero) * step).to(x.dtype)
+
+
+def _divisors(x: Tensor, out: QTensor) -> Tensor:
+    """Divisors from 0 as their codes have them."""
+    integers = torch.floor(x.double() / out.scale).clamp(min=0).long()
+    if out.format == "power":
+        return (torch.exp2(log2_round(integers, out.bits).double()) * out.scale).to(x.dtype)
+    mantissa, exponent = float_round(integers)
+    return (mantissa * torch.exp2(exponent.double()) * out.scale).to(x.dtype)
 
 
 def channel_scales(out: QTensor) -> Tensor:
@@ -56,12 +77,19 @@ def channel_scales(out: QTensor) -> Tensor:
     return out.scale * torch.exp2(shifts.double())
 
 
+def zero_points(out: QTensor) -> Tensor:
+    """Zero point of each channel, or a single one: float64 ``[channels]`` or ``[1]``."""
+    zeros = (out.zero_point,) if out.zero_points is None else out.zero_points
+    return torch.tensor(zeros, dtype=torch.float64)
+
+
 class Formats:
     """Formats of the tensors of one network, chosen on first demand."""
 
     def __init__(self, calibration: Calibration, scheme: Scheme) -> None:
         self.calibration = calibration
         self.scheme = scheme
+        self._layers = calibration.layers
         self._known: dict[str, QTensor] = {}
 
     def of(self, name: str) -> QTensor:
@@ -80,8 +108,6 @@ class Formats:
         match layer:
             case Input():
                 return self._asymmetric(layer, bits, look.image, signed=False)
-            case Gelu():
-                return self._asymmetric(layer, bits, look.gelu, signed=True)
             case Patches():
                 return self.of(layer.x).replace(shape=layer.shape)
             case Slice():
@@ -97,10 +123,33 @@ class Formats:
             case Softmax():
                 return QTensor(shape=layer.shape, bits=bits, signed=False, scale=2.0**-bits)
             case Concat():
-                return self._residual(layer)
-            case Linear() | Add() | Constant():
+                return self._joined(layer)
+            case Linear() | Conv() | Add() | Constant():
                 return self._sum(layer)
+            case _:
+                return self._hybrid(layer)
+
+    def _hybrid(self, layer: Layer) -> QTensor:
+        """Formats of convolutional networks with linear attention."""
+        bits, look = self.scheme.activation_bits, self.scheme.observers
+        match layer:
+            case Activation():
+                return self._activation(layer)
+            case KeyValue() | KeySum():
+                return self._symmetric(layer, 8, look.attention)
+            case Divisor():
+                return self._divisor(layer)
+            case Quotient():
+                return self._quotient(layer)
+            case Pool():
+                return self._symmetric(layer, bits, look.pool, 1 / self._layers[layer.x].shape[0])
         raise ConfigError(f"layer {layer.name} ({type(layer).__name__}) cannot be quantised")
+
+    def _joined(self, layer: Concat) -> QTensor:
+        if layer.axis == 0:
+            return self._residual(layer)
+        look = self.scheme.observers.attention
+        return self._symmetric(layer, self.scheme.activation_bits, look)
 
     def _slice(self, layer: Slice) -> QTensor:
         whole = self.of(layer.x)
@@ -117,12 +166,58 @@ class Formats:
                 return self.of(user.name).replace(shape=layer.shape)
         if not users:
             return self._symmetric(layer, 8, look.logits)
-        if not isinstance(layer, Linear) or any(isinstance(u, Add | LayerNorm) for u in users):
+        product = isinstance(layer, Linear | Conv)
+        if not product or any(isinstance(u, Add | LayerNorm) for u in users):
             return self._residual(layer)
         bits = self.scheme.activation_bits
-        if any(isinstance(user, MatMul) and user.b == layer.name for user in users):
+        if any(isinstance(user, MatMul | KeyValue) and user.b == layer.name for user in users):
             bits = min(bits, self.scheme.kv_bits)
         return self._symmetric(layer, bits, look.qkv)
+
+    def _activation(self, layer: Activation) -> QTensor:
+        users, bits = self.calibration.users[layer.name], self.scheme.activation_bits
+        look = self.scheme.observers
+        if any(isinstance(user, Add) for user in users):
+            return self._symmetric(layer, 8, look.residual)
+        fused = isinstance(self._layers[layer.x], Linear | Conv)
+        if not self.scheme.slots or not fused or not users:
+            return self._asymmetric(layer, bits, look.gelu, signed=True)
+        x = self.calibration.floats[layer.name]
+        if all(isinstance(u, Conv) and u.groups == layer.shape[1] for u in users):
+            base, made = migrated(x, bits)
+        elif all(isinstance(user, Linear) for user in users):
+            base, made = shifted(x, bits)
+        else:
+            return self._asymmetric(layer, bits, look.gelu, signed=True)
+        return self._best(layer, made, self._candidates(base, look.gelu))
+
+    def _divisor(self, layer: Divisor) -> QTensor:
+        """Codes of what `divisor_shift` leaves of the accumulators."""
+        unit = self.divisor_unit(layer) * 2.0 ** self.divisor_shift(layer)
+        tokens, heads = layer.shape
+        if self.scheme.division == "log2":
+            return QTensor(shape=layer.shape, bits=4, signed=False, scale=unit, format="power")
+        shape = (tokens, 2 * heads)
+        return QTensor(shape=shape, bits=8, signed=False, scale=unit, format="float")
+
+    def divisor_unit(self, layer: Divisor) -> float:
+        """Scale of a divisor's accumulators."""
+        return self.of(layer.a).scale * self.of(layer.b).scale
+
+    def divisor_shift(self, layer: Divisor) -> int:
+        """Least pre_shift for 18 bits, and for codes up to 15 on the calibration images."""
+        q, sums = self.of(layer.a), self.of(layer.b)
+        shift = pre_shift_for(0, q.shape[1] // layer.heads * q.high * sums.high)
+        greatest = self.calibration.floats[layer.name].max().item() / self.divisor_unit(layer)
+        while greatest / (1 << shift) >= 1.5 * (1 << 15):
+            shift += 1
+        return shift
+
+    def _quotient(self, layer: Quotient) -> QTensor:
+        for user in self.calibration.users[layer.name]:
+            if isinstance(user, Concat):
+                return self.of(user.name).replace(shape=layer.shape)
+        return self._symmetric(layer, self.scheme.activation_bits, self.scheme.observers.attention)
 
     def _scores_unit(self, layer: MatMul) -> float:
         """Scale of the accumulators of Q·Kᵀ: the exp table absorbs what is no power of two."""

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 import torch
 
 from golden.network import (
+    Activation,
     Add,
     Concat,
     Constant,
-    Gelu,
+    Conv,
     Layer,
     Linear,
     Network,
@@ -53,7 +54,7 @@ def rewrite(network: Network) -> Network:
             whole, other = known[layer.a], known[layer.b]
             if isinstance(whole, Constant):
                 whole, other = other, whole
-            if isinstance(whole, Concat) and isinstance(other, Constant):
+            if isinstance(whole, Concat) and whole.axis == 0 and isinstance(other, Constant):
                 layers += _distributed(layer.name, whole, other.name, known, params)
                 continue
         layers.append(layer)
@@ -111,45 +112,48 @@ def _live(network: Network) -> Network:
 
 @dataclass(frozen=True)
 class Product:
-    """A Linear with what the hardware does to its accumulators in the same pass.
+    """A Linear or Conv with what the hardware does to its accumulators in the same pass.
 
-    ``out`` names the float tensor of the result: that of the Gelu, of the Add, or of the Linear.
+    ``out`` names the float tensor of the result: that of the Activation, of the Add, or of the
+    layer itself.
     """
 
-    linear: Linear
+    linear: Linear | Conv
     out: str
-    gelu: Gelu | None = None
+    activation: Activation | None = None
     residual: str | None = None
 
 
 def products(network: Network) -> dict[str, Product]:
-    """Group every Linear with the Gelu or Add after it; keys are the tensors that result.
+    """Group every Linear and Conv with the Activation or Add after it; keys are what results.
+
+    An Activation after anything else is a layer of its own.
 
     Raises
     ------
     ConfigError
-        A Gelu or Add that does not follow a Linear which nothing else reads.
+        An Add that does not follow a Linear or Conv which nothing else reads.
     """
     known, users, made = by_name(network), users_of(network), {}
 
-    def free(name: str) -> Linear | None:
+    def free(name: str) -> Linear | Conv | None:
         layer = known[name]
-        return layer if isinstance(layer, Linear) and len(users[name]) == 1 else None
+        return layer if isinstance(layer, Linear | Conv) and len(users[name]) == 1 else None
 
     for layer in network.layers:
-        if isinstance(layer, Gelu) and (linear := free(layer.x)):
-            made[layer.name] = Product(linear, layer.name, gelu=layer)
+        if isinstance(layer, Activation) and (linear := free(layer.x)):
+            made[layer.name] = Product(linear, layer.name, activation=layer)
         elif isinstance(layer, Add) and (linear := free(layer.b)):
             made[layer.name] = Product(linear, layer.name, residual=layer.a)
         elif isinstance(layer, Add) and (linear := free(layer.a)):
             made[layer.name] = Product(linear, layer.name, residual=layer.b)
-        elif isinstance(layer, Gelu | Add):
+        elif isinstance(layer, Add):
             raise ConfigError(
-                f"layer {layer.name} ({type(layer).__name__}) must follow a Linear that nothing "
-                f"else reads, not {' and '.join(layer.operands)}"
+                f"layer {layer.name} (Add) must follow a Linear or Conv that nothing else reads, "
+                f"not {' and '.join(layer.operands)}"
             )
     absorbed = {product.linear.name for product in made.values()}
     for layer in network.layers:
-        if isinstance(layer, Linear) and layer.name not in absorbed:
+        if isinstance(layer, Linear | Conv) and layer.name not in absorbed:
             made[layer.name] = Product(layer, layer.name)
     return made

@@ -5,25 +5,34 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from golden.evaluate import activation_of
 from golden.network import (
+    Activation,
     Concat,
     Constant,
+    Conv,
+    Divisor,
     Input,
+    KeySum,
+    KeyValue,
     Layer,
     LayerNorm,
     MatMul,
     Network,
     Patches,
+    Pool,
+    Quotient,
     Slice,
     Softmax,
 )
-from golden.ops import exp_table
+from golden.ops import activation_table, exp_table
 from golden.qnetwork import (
     QConcat,
     QConstant,
     QInput,
     QLayer,
     QLayerNorm,
+    QLookup,
     QNetwork,
     QPatches,
     QSlice,
@@ -31,10 +40,12 @@ from golden.qnetwork import (
     QTensor,
 )
 from golden.quantize.calibration import Calibration
+from golden.quantize.convolutions import ConvQuantizer
 from golden.quantize.equalize import equalize
 from golden.quantize.formats import Formats, channel_scales, simulate
-from golden.quantize.graph import products, rewrite
-from golden.quantize.products import ProductQuantizer, quantize_matmul
+from golden.quantize.graph import Product, products, rewrite
+from golden.quantize.matmuls import AttentionQuantizer, quantize_matmul
+from golden.quantize.products import ProductQuantizer
 from golden.quantizers import fit_norm
 from golden.quantizers import quantize as quantize_tensor
 from golden.scheme import Scheme
@@ -135,18 +146,28 @@ class _Run:
 
     def _layer(self, layer: Layer) -> QLayer:
         if layer.name in self.products:
-            product = self.products[layer.name]
-            maker = ProductQuantizer(product, self.calibration, self.formats, self.scheme)
-            made, tensors = maker.run(self.alias)
-            self.tensors |= tensors
-            return made
+            return self._product(self.products[layer.name])
         out, hats = self.formats.of(layer.name), self.calibration.hats
         if isinstance(layer, Input | Constant):
             hats[layer.name] = simulate(self.calibration.floats[layer.name], out)
         elif isinstance(layer, Patches | Slice | Concat):
             hats[layer.name] = self.calibration.run(layer)
+        elif isinstance(layer, KeyValue | KeySum | Divisor | Quotient | Pool):
+            return self._attention(layer, out)
         else:
             hats[layer.name] = simulate(self.calibration.run(layer), out)
+        return self._alone(layer, out)
+
+    def _product(self, product: Product) -> QLayer:
+        kind = ConvQuantizer if isinstance(product.linear, Conv) else ProductQuantizer
+        maker = kind(product, self.calibration, self.formats, self.scheme)
+        made, tensors = maker.run(self.alias)
+        self.tensors |= tensors
+        return made
+
+    def _alone(self, layer: Layer, out: QTensor) -> QLayer:
+        """Layer that nothing is fused to; its tensor is in ``hats``."""
+        hats = self.calibration.hats
         named = {"name": layer.name, "out": out}
         match layer:
             case Input():
@@ -170,7 +191,44 @@ class _Run:
             case Softmax():
                 self.tensors[f"{layer.name}.table"] = exp_table(self.formats.of(layer.x).scale)
                 return QSoftmax(**named, x=self.alias[layer.x])
+            case Activation():
+                return self._lookup(layer, out)
         raise ConfigError(f"layer {layer.name} ({type(layer).__name__}) cannot be quantised")
+
+    def _attention(
+        self, layer: KeyValue | KeySum | Divisor | Quotient | Pool, out: QTensor
+    ) -> QLayer:
+        """Layer of linear attention, or a pooling."""
+        maker = AttentionQuantizer(self.calibration, self.formats, self.alias, self.scheme)
+        hats = self.calibration.hats
+        match layer:
+            case KeyValue():
+                made = maker.key_value(layer)
+            case KeySum():
+                made = maker.key_sum(layer)
+            case Divisor():
+                made = maker.divisor(layer)
+            case Quotient():
+                made = maker.quotient(layer)
+            case Pool():
+                made, tensors = maker.pool(layer)
+                self.tensors |= tensors
+        hats[layer.name] = simulate(self.calibration.run(layer), out)
+        if isinstance(layer, Quotient):
+            level = maker.level(layer)
+            hats[layer.name] = simulate(self.calibration.run(layer) * level, out)
+        return made
+
+    def _lookup(self, layer: Activation, out: QTensor) -> QLookup:
+        x = self.formats.of(layer.x)
+        plain = x.signed and x.format == "uniform" and x.zero_point == 0
+        if not plain or x.shifts is not None or x.zero_points is not None:
+            raise ConfigError(
+                f"layer {layer.name} ({type(layer).__name__}) must follow a Linear or Conv that "
+                f"nothing else reads, or a LayerNorm, not {layer.x}"
+            )
+        self.tensors[f"{layer.name}.table"] = activation_table(activation_of(layer), x.scale, out)
+        return QLookup(name=layer.name, out=out, x=self.alias[layer.x])
 
     def _slice(self, layer: Slice, out: QTensor) -> QSlice:
         return QSlice(
@@ -188,7 +246,12 @@ class _Run:
                 raise ConfigError(
                     f"layer {layer.name} joins {part}, which must come from a Linear or be constant"
                 )
-        return QConcat(name=layer.name, out=out, parts=tuple(self.alias[p] for p in layer.parts))
+        return QConcat(
+            name=layer.name,
+            out=out,
+            parts=tuple(self.alias[p] for p in layer.parts),
+            axis=layer.axis,
+        )
 
     def _layernorm(self, layer: LayerNorm, out: QTensor) -> QLayerNorm:
         gamma, beta = (self.network.params[f"{layer.name}.{p}"] for p in ("weight", "bias"))

@@ -1,31 +1,27 @@
-"""Integer layers that multiply: Linear with what is fused to it, and products of activations."""
+"""Integer layers with filters: Linear and what is fused to it."""
 
-from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from golden.execute import matmul_bound
-from golden.network import MatMul
-from golden.ops import activation_table, linear_range
-from golden.qnetwork import QLinear, QMatMul, QTensor
+from golden.evaluate import activation_of
+from golden.ops import linear_range
+from golden.qnetwork import QConv, QLinear, QTensor
 from golden.quantize.calibration import Calibration
-from golden.quantize.formats import Formats, simulate
+from golden.quantize.formats import Formats, simulate, zero_points
 from golden.quantize.graph import Product
-from golden.quantize.tables import TableInput, table_input
+from golden.quantize.tables import TableInput, activation_entries, slots_of, table_input
 from golden.quantize.weights import Weight, quantize_weight
 from golden.quantizers import Requant, fit_requant, half, round_half_up
 from golden.scheme import Scheme
 
-__all__ = ["ProductQuantizer", "quantize_matmul"]
+__all__ = ["ProductQuantizer", "rows_of"]
 
 RIDGE = 0.01  # of the mean square of the inputs
 BIAS_LIMIT = 1 << 19  # of a bias in units of the accumulator: more would cost t its precision
-LOG2_UNIT = 2.0**-14  # of the accumulators of log2 probabilities
 
 
-@dataclass
 class ProductQuantizer:
     """Makes one `QLinear` of a Linear and what is fused to it.
 
@@ -33,21 +29,23 @@ class ProductQuantizer:
     in]``, and the scales of a `Weight` are those of the accumulators.
     """
 
-    product: Product
-    calibration: Calibration
-    formats: Formats
-    scheme: Scheme
-
-    def __post_init__(self) -> None:
-        params, name = self.calibration.network.params, self.product.linear.name
+    def __init__(
+        self, product: Product, calibration: Calibration, formats: Formats, scheme: Scheme
+    ) -> None:
+        self.product, self.calibration = product, calibration
+        self.formats, self.scheme = formats, scheme
+        params, name = calibration.network.params, product.linear.name
         self.weight, self.bias = (params[f"{name}.{p}"].double() for p in ("weight", "bias"))
-        self.x = self.formats.of(self.product.linear.x)
-        steps = self.formats.scales(self.product.linear.x)
+        self.x = formats.of(product.linear.x)
+        self.steps, self.zeros = formats.scales(product.linear.x), zero_points(self.x)
         # value = scale * factor[k] * (q - zero_point): factors go to the columns of the weight
-        self.factors = steps / self.x.scale
-        self.rows = _rows(self.calibration.hats, self.product.linear.x) / steps
+        self.factors = self.steps / self.x.scale
+        self._prepare()
 
-    def run(self, alias: dict[str, str]) -> tuple[QLinear, dict[str, Tensor]]:
+    def _prepare(self) -> None:
+        self.rows = rows_of(self.calibration.hats, self.product.linear.x) / self.steps
+
+    def run(self, alias: dict[str, str]) -> tuple[QLinear | QConv, dict[str, Tensor]]:
         """Quantise, and leave the simulated result in ``hats``.
 
         ``alias`` gives the integer layer of a float tensor.
@@ -59,28 +57,53 @@ class ProductQuantizer:
         start = round_half_up(self._start(weight, table))
         fitted = self._fit(weight, start, table)
         tensors = {
-            f"{name}.weight": weight.integers.to(self._weight_dtype()),
+            f"{name}.weight": self._shaped(weight.integers).to(self._weight_dtype()),
             f"{name}.pot": weight.pot,
             f"{name}.bias": (start + half(fitted.pre_shift)).to(torch.int32),
             f"{name}.mul": fitted.mul,
         }
         if fitted.residual_mul is not None:
             tensors[f"{name}.residual_mul"] = fitted.residual_mul
+        slots = 1
         if table is not None:
-            tensors[f"{name}.table"] = self._entries(table, out)
+            entries = self._entries(table, out)
+            slots = len(entries)
+            tensors[f"{name}.table"] = entries if slots > 1 else entries[0]
+            if slots > 1:
+                tensors[f"{name}.slot"] = table.slot.to(torch.int32)
         self._simulate(weight, start, table, out)
-        layer = QLinear(
-            name=name,
-            out=out,
-            x=alias[product.linear.x],
-            residual=None if product.residual is None else alias[product.residual],
-            table=table is not None,
-            pre_shift=fitted.pre_shift,
-            post_shift=fitted.post_shift,
-            weight_bits=self.scheme.weight_bits,
-            pot_bits=self.scheme.pot_bits,
-        )
-        return layer, tensors
+        fields = {
+            "name": name,
+            "out": out,
+            "x": alias[product.linear.x],
+            "residual": None if product.residual is None else alias[product.residual],
+            "table": table is not None,
+            "slots": slots,
+            "pre_shift": fitted.pre_shift,
+            "post_shift": fitted.post_shift,
+            "weight_bits": self._weight_bits(),
+            "pot_bits": self.scheme.pot_bits,
+        }
+        return self._layer(fields, tensors), tensors
+
+    def _layer(self, fields: dict[str, Any], tensors: dict[str, Tensor]) -> QLinear | QConv:
+        """Integer layer; may add tensors."""
+        return QLinear(**fields)
+
+    def _shaped(self, integers: Tensor) -> Tensor:
+        """Weight ``[out, taps]`` in the shape of the layer's."""
+        return integers
+
+    def _weight_bits(self) -> int:
+        return self.scheme.weight_bits
+
+    def _response(self, integers: Tensor, level: Tensor) -> Tensor:
+        """Accumulators ``[out]`` for inputs ``level``, in the shape of a row."""
+        return integers @ level
+
+    def _accumulators(self, integers: Tensor) -> Tensor:
+        """On all calibration images, ``[samples, out]``, for inputs ``q - zero_point``."""
+        return self.rows @ integers.T
 
     def _target(self) -> Tensor:
         """What the accumulators should stand for: float64 ``[samples, out]``.
@@ -88,9 +111,9 @@ class ProductQuantizer:
         The float result of the Linear, plus what the residual has lost so far.
         """
         floats, hats = self.calibration.floats, self.calibration.hats
-        target = _rows(floats, self.product.linear.name)
+        target = rows_of(floats, self.product.linear.name)
         if self.product.residual is not None:
-            lost = _rows(floats, self.product.residual) - _rows(hats, self.product.residual)
+            lost = rows_of(floats, self.product.residual) - rows_of(hats, self.product.residual)
             target = target + lost
         return target
 
@@ -120,19 +143,16 @@ class ProductQuantizer:
         return torch.int16 if self.scheme.pot_groups and self.scheme.pot_bits == 5 else torch.int8
 
     def _table(self) -> TableInput | None:
-        if self.product.gelu is None:
+        activation = self.product.activation
+        if activation is None:
             return None
         x = self.calibration.floats[self.product.linear.name]
-        return table_input(x, self.product.gelu, self.scheme.requant == "shift")
+        slot = slots_of(self.formats.of(self.product.out))
+        return table_input(x, activation, slot, self.scheme.requant == "shift")
 
     def _entries(self, table: TableInput, out: QTensor) -> Tensor:
-        gelu = self.product.gelu
-        assert gelu is not None
-
-        def shifted(x: Tensor) -> Tensor:
-            return functional.gelu(x - table.offset * table.scale, approximate=gelu.approximate)
-
-        return activation_table(shifted, table.scale, out)
+        assert self.product.activation is not None
+        return activation_entries(table, self.product.activation, out)
 
     def _start(self, weight: Weight, table: TableInput | None) -> Tensor:
         """Exact bias in units of the accumulators: takes off what the zero point of x adds.
@@ -140,12 +160,15 @@ class ProductQuantizer:
         With correction the mean of every channel becomes the float network's: the mean error of
         the weights, of x and of the residual is gone.
         """
-        if self.scheme.correction != "none":
-            value, level = self._target().mean(0), self.rows.mean(0) + self.x.zero_point
-        else:
-            value, level = self.bias, torch.full_like(self.factors, self.x.zero_point)
+        level = self._level()
+        value = self.bias if self.scheme.correction == "none" else self._target().mean(0)
         offset = 0.0 if table is None else table.offset * table.scale
-        return (value + offset) / weight.scales - weight.integers @ level
+        return (value + offset) / weight.scales - self._response(weight.integers, level)
+
+    def _level(self) -> Tensor:
+        """Mean input q of each tap; with no correction the zero point itself."""
+        zeros = self._zero_level()
+        return zeros if self.scheme.correction == "none" else self.rows.mean(0) + zeros
 
     def _fit(self, weight: Weight, start: Tensor, table: TableInput | None) -> Requant:
         steps = self.formats.scales(self.product.out) if table is None else table.scale
@@ -163,7 +186,8 @@ class ProductQuantizer:
         self, weight: Weight, start: Tensor, table: TableInput | None, out: QTensor
     ) -> None:
         """Dequantised result on the calibration images, rounded as the integers are."""
-        acc = (self.rows + self.x.zero_point) @ weight.integers.T + start
+        zeros = self._response(weight.integers, self._zero_level())
+        acc = self._accumulators(weight.integers) + (zeros + start)
         y = (acc * weight.scales).reshape(-1, *out.shape)
         hats = self.calibration.hats
         if self.product.residual is not None:
@@ -171,34 +195,17 @@ class ProductQuantizer:
         if table is None:
             y = simulate(y, out, self.formats.scales(self.product.out))
         else:
-            assert self.product.gelu is not None
+            assert self.product.activation is not None
             y = table.rounded(y - table.offset * table.scale)
-            y = simulate(functional.gelu(y, approximate=self.product.gelu.approximate), out)
+            y = activation_of(self.product.activation)(y)
+            y = simulate(y, out, self.formats.scales(self.product.out))
         hats[self.product.out] = y.float()
 
+    def _zero_level(self) -> Tensor:
+        """Zero point of each tap."""
+        return self.zeros.expand_as(self.factors)
 
-def _rows(tensors: dict[str, Tensor], name: str) -> Tensor:
+
+def rows_of(tensors: dict[str, Tensor], name: str) -> Tensor:
     """All tokens of all images: float64 ``[samples, channels]``."""
     return tensors[name].double().flatten(0, -2)
-
-
-def quantize_matmul(
-    layer: MatMul, a: QTensor, b: QTensor, out: QTensor, alias: dict[str, str], scheme: Scheme
-) -> QMatMul:
-    """Quantise a product of two activations; ``layer.scale`` goes into the multiplier."""
-    unit = (LOG2_UNIT if a.format == "log2" else a.scale) * b.scale * layer.scale
-    made = QMatMul(
-        name=layer.name,
-        out=out,
-        a=alias[layer.a],
-        b=alias[layer.b],
-        heads=layer.heads,
-        transpose_b=layer.transpose_b,
-        mul=0,
-    )
-    bound = matmul_bound(made, a, b)
-    ratio = torch.tensor([unit / out.scale], dtype=torch.float64)
-    fitted = fit_requant(ratio, -bound, bound, mode=scheme.requant)
-    return made.replace(
-        mul=int(fitted.mul), pre_shift=fitted.pre_shift, post_shift=fitted.post_shift
-    )

@@ -18,7 +18,7 @@ from golden.quantizers import (
 )
 from golden.scheme import Scheme
 
-__all__ = ["Weight", "quantize_weight"]
+__all__ = ["Weight", "quantize_grouped", "quantize_weight"]
 
 SPREAD = 2.0**-8  # least scale of a filter over the greatest of the layer: keeps mul precise
 ROUNDINGS = (-1, 0, 1, 2)  # P2-ViT: exponents to try around floor(log2 scale)
@@ -66,6 +66,31 @@ def quantize_weight(weight: Tensor, moment: Tensor, least: Tensor, scheme: Schem
     penalty -= output_error(weight - uniform * scales[:, None], moment)
     pot = choose_pot(penalty, rows=scheme.rows, groups=scheme.groups, pot_groups=scheme.pot_groups)
     return Weight(torch.where(pot[:, None], powers, uniform), torch.where(pot, coarse, scales), pot)
+
+
+def quantize_grouped(
+    weight: Tensor, moment: Tensor, least: Tensor, bits: int, scheme: Scheme
+) -> Weight:
+    """Quantise uniform filters that have inputs of their own, as of a depthwise convolution.
+
+    Parameters
+    ----------
+    weight, moment
+        float64 ``[out, taps]``: filters, and the mean square of the inputs of each.
+    least
+        ``[out]``: scales must not be less.
+    """
+    low, high = bounds(bits)
+    scales = symmetric_scales(weight, bits, scheme.observers.weight, moment)
+    scales = _settled(scales, weight, least)
+    if scheme.requant == "shift":
+        floor = torch.floor(torch.log2(scales))
+        trials = torch.stack([torch.exp2(floor + rounding) for rounding in ROUNDINGS])
+        steps = trials[:, :, None]
+        errors = (quantize(weight, steps, low, high) * steps - weight).square() * moment
+        scales = trials.gather(0, errors.sum(2).argmin(0, keepdim=True))[0]
+    integers = quantize(weight, scales[:, None], low, high)
+    return Weight(integers, scales, torch.zeros(len(weight), dtype=torch.bool))
 
 
 def _settled(scales: Tensor, weight: Tensor, least: Tensor) -> Tensor:

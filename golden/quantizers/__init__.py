@@ -14,6 +14,7 @@ from golden.quantizers.uniform import (
     observed_limits,
     quantize,
     round_half_up,
+    sampled,
     symmetric_scales,
 )
 
@@ -43,6 +44,7 @@ __all__ = [
     "quantize",
     "round_columns",
     "round_half_up",
+    "sampled",
     "snap_pot",
     "symmetric_scales",
 ]

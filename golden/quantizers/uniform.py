@@ -1,5 +1,6 @@
 """Uniform quantisers: one step per row, ``value = scale * (q - zero_point)``."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -15,6 +16,7 @@ __all__ = [
     "observed_limits",
     "quantize",
     "round_half_up",
+    "sampled",
     "symmetric_scales",
 ]
 
@@ -47,9 +49,15 @@ def dequantize(q: Tensor, scale: Tensor | float, zero_point: Tensor | int = 0) -
     return (q - zero_point) * scale
 
 
-def sampled(x: Tensor) -> Tensor:
-    """At most about ``SAMPLES`` columns of ``[rows, n]``, evenly spaced."""
-    return x[:, :: max(1, x.shape[1] // SAMPLES)]
+def sampled(x: Tensor, count: int = SAMPLES) -> Tensor:
+    """At most about ``count`` columns of ``[rows, n]``, evenly spaced.
+
+    The step has no factor up to 7, as channel counts have: else some channels would never be seen.
+    """
+    step = max(1, x.shape[1] // count)
+    while math.gcd(step, 210) > 1:
+        step += 1
+    return x[:, ::step]
 
 
 def observed_limits(x: Tensor, observer: Observer) -> tuple[Tensor, Tensor]:

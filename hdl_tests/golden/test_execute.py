@@ -101,6 +101,8 @@ def model(network: QNetwork, image: Tensor) -> dict[str, Tensor]:
             case "slice":
                 rows = range(layer.start, layer.stop)
                 y = x[0].index_select(layer.axis + 1, torch.tensor(rows))
+            case kind:
+                raise ValueError(f"no layer of kind {kind} is made here")
         found[layer.name] = y.long()
     return found
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from golden.ops import layernorm, layernorm_constants
 
-LENGTHS = [2, 3, 4, 5, 17, 48, 64, 192, 768, 1024, 2047, 2048]
+LENGTHS = [2, 3, 4, 5, 17, 48, 64, 192, 768, 1024, 2047, 2048, 4096]
 
 
 def rows_of(length: int, seed: int) -> Tensor:
@@ -66,16 +66,16 @@ def test_matches_integers(length: int, with_shifts: bool) -> None:
 
 
 def test_constants() -> None:
-    for length in range(2, 2049):
+    for length in range(2, 4097):
         mean_mul, mean_shift, scale_shift = layernorm_constants(length)
         assert mean_shift == 12 + math.floor(math.log2(length))
         assert mean_mul == round(16 * 2**mean_shift / length) < 1 << 17
         assert scale_shift == 25 - math.ceil(math.log2(length))
 
 
-@pytest.mark.parametrize("length", [1, 2049])
+@pytest.mark.parametrize("length", [1, 4097])
 def test_refuses_length(length: int) -> None:
-    with pytest.raises(ValueError, match=f"^length must be 2 to 2048, not {length}$"):
+    with pytest.raises(ValueError, match=f"^length must be 2 to 4096, not {length}$"):
         layernorm_constants(length)
 
 

@@ -57,6 +57,7 @@ def test_checkpoint_returns_what_was_saved_and_saves_the_same_bytes(tmp_path: Pa
 def test_shipped_checkpoint_is_small_and_states_its_architecture() -> None:
     assert DIGITS.stat().st_size <= 1 << 20
     arch = read_record(DIGITS).architecture
+    assert isinstance(arch, Architecture)
     assert (arch.image_size, arch.channels, arch.classes) == (8, 1, 10)
     assert not any(width % 16 for width in (arch.dim, arch.hidden, arch.dim // arch.heads))
 

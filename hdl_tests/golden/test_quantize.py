@@ -35,15 +35,8 @@ from vitaccel.errors import ConfigError
 from vitaccel.frontend import from_module
 
 CALIBRATION = 256  # images of the training part
-LOSS = {
-    "w8a8": 0.5,
-    "mixed": 0.5,
-    "shift": 1.0,
-    "w4a8": 0.5,
-    "w4a8kv4": 0.5,
-    "w6a6": 1.0,
-    "w4a4": 2.5,
-}  # points
+LOSS: dict[str, float] = dict.fromkeys(("w8a8", "mixed", "w4a8", "w4a8kv4", "trio"), 0.5)  # points
+LOSS |= dict.fromkeys(("shift", "w6a6", "m2q", "naive"), 1.0) | {"w4a4": 2.5}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -262,16 +255,13 @@ def tiny(*layers: Layer, **params: torch.Tensor) -> Network:
     return Network("tiny", (*start, *layers), weights | params)
 
 
-def test_gelu_that_does_not_follow_a_linear_is_refused() -> None:
-    network = tiny(
-        LayerNorm("norm", (4, 4), "fc", 1e-6),
-        Gelu("act", (4, 4), "norm"),
-        **{"norm.weight": torch.ones(4), "norm.bias": torch.zeros(4)},
-    )
+def test_gelu_of_a_sum_is_refused() -> None:
+    network = tiny(Add("sum", (4, 4), "p", "fc"), Gelu("act", (4, 4), "sum"))
     with pytest.raises(ConfigError) as refusal:
         quantize(network, torch.rand(2, 1, 4, 4), SCHEMES["w8a8"])
     assert str(refusal.value) == (
-        "layer act (Gelu) must follow a Linear that nothing else reads, not norm"
+        "layer act (Gelu) must follow a Linear or Conv that nothing else reads, or a LayerNorm, "
+        "not sum"
     )
 
 

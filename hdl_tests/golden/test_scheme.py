@@ -48,11 +48,23 @@ def test_log2_refuses_an_accelerator_without_it() -> None:
     )
 
 
+def test_m2q_refuses_an_array_without_power_of_two_columns() -> None:
+    with pytest.raises(ConfigError) as refusal:
+        Scheme.for_config("m2q", PRESETS["w8a8"])
+    assert str(refusal.value) == (
+        "scheme m2q divides filters between uniform and power-of-two columns, which the "
+        "accelerator lacks; set pot_columns, or take scheme trio"
+    )
+    scheme = Scheme.for_config("m2q", PRESETS["demo"])
+    assert (scheme.groups, scheme.pot_groups, scheme.depthwise_bits) == (2, 1, 4)
+
+
 def test_unknown_preset_is_refused() -> None:
     with pytest.raises(ConfigError) as refusal:
         Scheme.for_config("w3a3", PRESETS["w8a8"])
     assert str(refusal.value) == (
-        "scheme must be one of w8a8, w6a6, w4a8, w4a8kv4, w4a4, mixed, shift, not 'w3a3'"
+        "scheme must be one of w8a8, w6a6, w4a8, w4a8kv4, w4a4, mixed, shift, trio, m2q, naive, "
+        "not 'w3a3'"
     )
 
 

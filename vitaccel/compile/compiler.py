@@ -17,6 +17,7 @@ from vitaccel.compile.lower import Lowering, Packs, lower, strategies
 from vitaccel.compile.program import Program, Region, Routine
 from vitaccel.compile.schedule import schedule
 from vitaccel.compile.spill import most_alive
+from vitaccel.compile.unsupported import refuse_unsupported
 from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
 from vitaccel.hw.axi.axi_memory import MemoryTiming
@@ -56,6 +57,7 @@ def compile_network(
     """
     if batch < 1:
         raise ConfigError(f"batch must be 1 or more, not {batch}")
+    refuse_unsupported(network)
     packs: Packs = {}
     ways = strategies(network, config, batch)
     lowered = [lower(network, config, keep, way, packs, batch) for way in ways]

@@ -8,7 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from golden.network import Add, Constant, Layer, LayerNorm, Linear, MatMul, Network, Slice
+from golden.network import Add, Constant, Conv, Layer, LayerNorm, Linear, MatMul, Network, Slice
+from vitaccel.frontend.pick import pick
 from vitaccel.frontend.views import Refused, View, tokens, whole
 
 __all__ = ["Builder"]
@@ -41,9 +42,10 @@ class Builder:
         """Name a layer: the module itself if it is the module's ``own``, else a part of it."""
         if own and self.leaf and self.path not in self.layers:
             return self.path
-        return self._free(f"{self.path}.{kind}".lstrip("."))
+        return self.free(f"{self.path}.{kind}".lstrip("."))
 
-    def _free(self, name: str) -> str:
+    def free(self, name: str) -> str:
+        """``name``, or with a number if a layer has it already."""
         numbered = (f"{name}_{i}" for i in count(2))
         return next(free for free in chain((name,), numbered) if free not in self.layers)
 
@@ -58,16 +60,20 @@ class Builder:
     def constant(self, value: Tensor, shape: torch.Size) -> str:
         """Name of a `Constant` layer with the value, expanded to ``[.., tokens, channels]``."""
         origin = self.origins.get(value)
-        name = self._free(origin) if origin else self.fresh("constant")
+        name = self.free(origin) if origin else self.fresh("constant")
         self.params[name] = tokens(value.expand(shape)).contiguous()
         return self.emit(Constant(name, tuple(self.params[name].shape))).source
 
     def opaque(self, shape: tuple[int, ...]) -> View:
         """Stand-in for a refused operation's result, so that all that follows is looked at too."""
-        name = self._free("?")
+        name = self.free("?")
         self._opaque.add(name)
         self.layers[name] = Layer(name, ())
         return View(name, whole(shape))
+
+    def is_opaque(self, view: View) -> bool:
+        """Whether a view was computed from something refused."""
+        return view.source in self._opaque
 
     def operand(self, view: View, order: Tensor, kind: str = "slice") -> str:
         """Name of a layer whose tensor holds the elements ``order``: all or a slice of a layer's.
@@ -79,6 +85,8 @@ class Builder:
         """
         if view.source in self._opaque:
             return view.source
+        if view.affine is not None:
+            raise Refused("an image may be normalised right before a convolution only")
         if view.scale != 1:
             view = self.fold(view, view.scale)
         if view.version != self._versions[view.source]:
@@ -94,8 +102,10 @@ class Builder:
                 name = self._slice(view.source, 0, t, t + order.shape[0], kind)
                 return self._slice(name, 1, c, c + order.shape[1], kind)
             picked = order[0] % layer.shape[1]
-            if isinstance(layer, Linear) and torch.equal(order, everything[:, picked]):
-                return self._pick(layer, picked, kind)
+            if torch.equal(order, everything[:, picked]) and (
+                name := pick(self, layer, picked, kind)
+            ):
+                return name
         raise Refused(f"it needs elements of {view.source!r} that are no whole tokens or channels")
 
     def _slice(self, x: str, axis: Literal[0, 1], start: int, stop: int, kind: str) -> str:
@@ -109,11 +119,16 @@ class Builder:
                 return other.name
         return self.emit(cut).source
 
-    def _pick(self, layer: Linear, channels: Tensor, kind: str) -> str:
-        """Scattered channels, such as heads-first query-key-value: a layer with just those."""
-        part = Linear(self.fresh(kind), (layer.shape[0], len(channels)), layer.x)
-        weight, bias = (self.params[f"{layer.name}.{key}"] for key in ("weight", "bias"))
-        return self.emit(part, weight=weight[channels], bias=bias[channels]).source
+    def part(self, layer: Layer, **params: Tensor) -> str:
+        """Name of a layer like ``layer``, emitted unless there is the same one already."""
+        for other in self.layers.values():
+            same = replace(layer, name=other.name) == other if type(other) is type(layer) else False
+            if same and all(
+                torch.equal(value, self.params[f"{other.name}.{key}"])
+                for key, value in params.items()
+            ):
+                return other.name
+        return self.emit(layer, **params).source
 
     def foldable(self, view: View) -> bool:
         """Whether the view is all of a layer with parameters that no other layer has read."""
@@ -121,7 +136,7 @@ class Builder:
             return True
         layer = self.layers[view.source]
         return (
-            isinstance(layer, Linear | LayerNorm)
+            isinstance(layer, Linear | Conv | LayerNorm)
             and view.source not in self._used
             and torch.equal(tokens(view.index), whole(layer.shape))
         )
@@ -143,12 +158,16 @@ class Builder:
             for part in layer.operands:
                 self._scale(part, factor)
                 self._versions[part] += 1
-        elif isinstance(layer, Linear | LayerNorm):
+        elif isinstance(layer, Linear | Conv | LayerNorm):
             self._scale(name, factor, shift)
         else:
             raise Refused(f"it scales the result of {type(layer).__name__} {name!r}")
         self._versions[name] += 1
         return View(name, view.index, version=self._versions[name])
+
+    def version(self, name: str) -> int:
+        """How often a layer has been rescaled."""
+        return self._versions[name]
 
     def _own(self, layer: Add) -> bool:
         """Whether it adds two layers with parameters that nothing else reads."""
@@ -160,7 +179,7 @@ class Builder:
     def _scale(self, name: str, factor: Tensor | float, shift: Tensor | float = 0.0) -> None:
         factor = torch.as_tensor(factor)
         weight, bias = self.params[f"{name}.weight"], self.params[f"{name}.bias"]
-        per_row = factor.reshape(-1, 1) if weight.ndim == 2 else factor
+        per_row = factor.reshape(-1, *(1,) * (weight.ndim - 1))
         self.params |= {
             f"{name}.weight": per_row * weight,
             f"{name}.bias": factor * bias + shift,

@@ -15,12 +15,14 @@ from torch.fx import Node
 from torch.fx.node import map_aggregate, map_arg
 
 from golden.network import Add, Input, Layer, Linear, Network
+from vitaccel.frontend import convolutions, products  # fill the table, with what they import
 from vitaccel.frontend.builder import Builder
-from vitaccel.frontend.products import OPERATORS  # the whole table: elementwise is in it too
-from vitaccel.frontend.registry import MOVES
+from vitaccel.frontend.registry import MOVES, OPERATORS
 from vitaccel.frontend.views import Refused, View, tokens
 
 __all__ = ["Finding", "Interpreter"]
+
+REGISTERED = (convolutions, products)  # imported for what they put into the table
 
 
 @dataclass(frozen=True)

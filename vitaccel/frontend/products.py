@@ -1,13 +1,12 @@
-"""Operators with a matrix: linear layers, patch embedding, attention."""
-
-from collections.abc import Sequence
+"""Operators with a matrix: linear layers, attention."""
 
 import torch
 from torch import Tensor
 
-from golden.network import Linear, MatMul, Patches
+from golden.network import Linear, MatMul
 from vitaccel.frontend.builder import Builder
 from vitaccel.frontend.elementwise import add, softmax
+from vitaccel.frontend.linear_attention import product
 from vitaccel.frontend.registry import OPERATORS, Value, computed, known, need, operator
 from vitaccel.frontend.views import View, by_head, tokens
 
@@ -25,55 +24,6 @@ def linear(b: Builder, x: Value, weight: Value, bias: Value | None = None) -> Vi
     return out.shaped(*view.index.shape[:-1], -1)
 
 
-@operator("conv2d")
-def conv2d(
-    b: Builder,
-    x: Value,
-    weight: Value,
-    bias: Value | None = None,
-    stride: Sequence[int] = (1, 1),
-    padding: Sequence[int] | str = (0, 0),
-    dilation: Sequence[int] = (1, 1),
-    groups: int = 1,
-) -> View:
-    view, kernel = computed(x, "image"), known(weight, "weight")
-    size = kernel.shape[-1]
-    channels, height, width = view.index.shape[-3:]
-    plain = (padding == "valid" or not any(padding)) and set(dilation) == {1} and groups == 1
-    need(plain, "a patch embedding must have no padding, dilation or groups")
-    need(
-        set(stride) == {size} and kernel.shape[2] == size,
-        f"a patch embedding must have a square kernel and the same stride, "
-        f"not kernel {list(kernel.shape[2:])} and stride {list(stride)}",
-    )
-    need(
-        height % size == width % size == 0,
-        f"image of {height} x {width} pixels is no whole number of patches of {size} x {size}",
-    )
-    image = b.operand(view, view.index.reshape(channels, height, width))
-    shape = (height // size * (width // size), channels * size * size)
-    patches = b.emit(Patches(b.fresh("patches"), shape, image, size))
-    out = linear(b, patches, kernel.flatten(1), bias)
-    return out.moved(out.index.T).shaped(1, -1, height // size, width // size)
-
-
-@operator("convolution")
-def convolution(
-    b: Builder,
-    x: Value,
-    weight: Value,
-    bias: Value | None,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    transposed: bool,
-    output_padding: Sequence[int],
-    groups: int,
-) -> View:
-    need(not transposed, "transposed convolutions are not supported")
-    return conv2d(b, x, weight, bias, stride, padding, dilation, groups)
-
-
 @operator("addmm", "baddbmm")
 def addmm(b: Builder, bias: Value, x: Value, y: Value, beta: float = 1, alpha: float = 1) -> View:
     need(alpha == beta == 1, f"beta and alpha must be 1, not {beta} and {alpha}")
@@ -89,6 +39,8 @@ def matmul(b: Builder, x: Value, y: Value) -> View:
         need(torch.equal(y, matrix.expand_as(y)), "it multiplies by more than one matrix")
         return linear(b, x, matrix.mT)
     left, right = computed(x, "left operand"), computed(y, "right operand")
+    if (made := product(b, left, right)) is not None:
+        return made
     if len(b.layers[left.source].shape) == 3:
         return context(b, left, right)
     return scores(b, left, right.moved(right.index.mT))

@@ -7,7 +7,9 @@ from math import prod
 import torch
 from torch import Tensor
 
-__all__ = ["Refused", "View", "by_head", "tokens", "whole"]
+__all__ = ["ONE", "Refused", "View", "by_head", "pixels", "tokens", "whole"]
+
+ONE = -1  # in the index of a view: not an element of the layer, but the number 1
 
 
 class Refused(Exception):
@@ -31,12 +33,15 @@ class View:
         Factor not yet applied, such as the 1 / sqrt(dim) of a query.
     version
         How often the layer had been rescaled when the value was made, see `Builder.fold`.
+    affine
+        Of an image: factor and shift of each channel, not yet applied.
     """
 
     source: str
     index: Tensor
     scale: float = 1.0
     version: int = 0
+    affine: tuple[Tensor, Tensor] | None = None
 
     def moved(self, index: Tensor) -> "View":
         """Return the same elements elsewhere."""
@@ -64,6 +69,11 @@ def whole(shape: tuple[int, ...]) -> Tensor:
 def tokens(value: Tensor) -> Tensor:
     """Leading axes merged: ``[tokens, channels]``."""
     return value.reshape(-1, value.shape[-1])
+
+
+def pixels(index: Tensor) -> Tensor:
+    """Channels of ``[1, channels, height, width]`` last: ``[height * width, channels]``."""
+    return tokens(index.movedim(-3, -1))
 
 
 def by_head(index: Tensor) -> Tensor:
