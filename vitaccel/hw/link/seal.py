@@ -23,7 +23,8 @@ class Seal(wiring.Component):
 
     Timing
     ------
-    2 cycles per byte, no latency; ``o`` depends on ``i``, ``i.ready`` on ``o.ready``.
+    2 cycles per byte; latency 1 cycle. ``o`` and ``i.ready`` depend on registers alone, which cuts
+    the path from the line's ready through the packing back to `Requests`.
     """
 
     i: stream.Interface
@@ -39,7 +40,11 @@ class Seal(wiring.Component):
         sealing = Signal()
         n = Signal(range(CRC_BYTES))
         moves = Signal()
-        m.d.comb += moves.eq(self.o.valid & self.o.ready)
+        held = Signal(last_layout())
+        full = Signal()
+        m.d.comb += [self.i.ready.eq(~full), moves.eq(self.o.valid & self.o.ready)]
+        with m.If(self.i.ready):
+            m.d.sync += [held.eq(self.i.payload), full.eq(self.i.valid)]
         with m.If(sealing):
             m.d.comb += [
                 self.o.valid.eq(checksum.ready),
@@ -51,11 +56,11 @@ class Seal(wiring.Component):
                 m.d.sync += [n.eq(n + 1), sealing.eq(~self.o.p.last)]
         with m.Else():
             m.d.comb += [
-                self.o.valid.eq(self.i.valid & checksum.ready),
-                self.o.p.byte.eq(self.i.p.byte),
-                self.i.ready.eq(self.o.ready & checksum.ready),
+                self.o.valid.eq(full & checksum.ready),
+                self.o.p.byte.eq(held.byte),
                 checksum.enter.eq(moves),
-                checksum.byte.eq(self.i.p.byte),
+                checksum.byte.eq(held.byte),
             ]
-            m.d.sync += sealing.eq(moves & self.i.p.last)
+            with m.If(moves):
+                m.d.sync += [full.eq(0), sealing.eq(held.last)]
         return m
