@@ -10,7 +10,7 @@ from vitaccel.compile.ideal import ideal_times
 from vitaccel.compile.instruction import Buffer, Instruction, View
 from vitaccel.compile.lower import Lowering, Step
 from vitaccel.compile.place import place_activations
-from vitaccel.compile.spill import LOOKAHEAD, spill
+from vitaccel.compile.spill import LOOKAHEAD, lookahead, spill
 from vitaccel.config import PRESETS, AcceleratorConfig
 from vitaccel.errors import ConfigError
 from vitaccel.hw.axi.axi_memory import MemoryTiming
@@ -212,7 +212,7 @@ def _hoist(
 
 
 def _inputs(steps: Sequence[Step]) -> list[tuple[int, Instruction]]:
-    """LOADs of activations and the step that first reads what they load, in that order."""
+    """LOADs of activations and the step `LOOKAHEAD` before which they may come, in that order."""
     found = []
     for n, step in enumerate(steps):
         if step.instruction.op == isa.Op.LOAD and not step.fixed:
@@ -225,7 +225,8 @@ def _inputs(steps: Sequence[Step]) -> list[tuple[int, Instruction]]:
                     for view in steps[later].instruction.reads
                 )
             )
-            found.append((next(readers, len(steps) - 1), step.instruction))
+            use = next(readers, len(steps) - 1)
+            found.append((use + LOOKAHEAD - lookahead(step), step.instruction))
     return sorted(found, key=lambda item: item[0])
 
 

@@ -12,9 +12,10 @@ from vitaccel.compile.instruction import Buffer, Instruction, View
 from vitaccel.compile.lower.state import Step
 from vitaccel.compile.lower.transfer import detour
 
-__all__ = ["LOOKAHEAD", "most_alive", "spill"]
+__all__ = ["LOOKAHEAD", "lookahead", "most_alive", "spill"]
 
 LOOKAHEAD = 16  # steps before its first use at which a load is issued at the earliest
+LATE = 4  # the same of a load for a later image
 GAP = 4  # steps for which a buffer must rest to leave, and for which there must be room for it
 EARLY = 24  # steps before a use at which what was spilled begins to come back, if there is room
 PIECE = 512  # words of a LOAD that brings it back: weights get their turn in between
@@ -72,6 +73,11 @@ class _Return(NamedTuple):
         for n, load in enumerate(self.loads):
             step = begin + (self.use - begin) * n // len(self.loads)
             insertions.before.setdefault(step - (step in posts), []).append(load)
+
+
+def lookahead(step: Step) -> int:
+    """Steps before its first use at which a load of activations is issued at the earliest."""
+    return LATE if step.late else LOOKAHEAD
 
 
 def spill(steps: Sequence[Step], words: int) -> list[Step]:
@@ -145,14 +151,14 @@ def _uses(steps: Sequence[Step]) -> dict[Buffer, list[_Use]]:
         elif instruction.op == isa.Op.POST:
             for use in under_way.popleft():
                 use.stop = n
-    movable = {id(step.instruction) for step in steps if not step.fixed}
+    ahead = {id(step.instruction): lookahead(step) for step in steps if not step.fixed}
     for made in found.values():
-        loads = [
-            u for u in made if u.instruction.op == isa.Op.LOAD and id(u.instruction) in movable
-        ]
+        loads = [u for u in made if u.instruction.op == isa.Op.LOAD and id(u.instruction) in ahead]
         if loads and len(loads) < len(made):
             for use in loads:
-                use.start = use.stop = max(use.start, made[len(loads)].start - LOOKAHEAD)
+                use.start = use.stop = max(
+                    use.start, made[len(loads)].start - ahead[id(use.instruction)]
+                )
     return found
 
 

@@ -40,7 +40,7 @@ def _loads(low: Lowering, layer: QLayer) -> list[Instruction]:
     low.stored[layer.name] = [Stored(pieces, low.layouts[layer.name])]
     loads = [transfer(isa.Op.LOAD, layer.name, piece) for piece in pieces]
     for load in loads:
-        low.emit(Step(load))
+        low.emit(Step(load, late=low.images.start > 0))
     return loads
 
 

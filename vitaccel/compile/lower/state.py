@@ -46,11 +46,13 @@ class Step:
     """An instruction and the parameters that must be on chip before it.
 
     ``fixed``: a LOAD that stays where it is instead of going as near to its first use as it can.
+    ``late``: a LOAD for an image that is not the first: the one before it still needs the memory.
     """
 
     instruction: Instruction
     needs: tuple[Buffer, ...] = ()
     fixed: bool = False
+    late: bool = False
 
 
 @dataclass(frozen=True)
