@@ -118,14 +118,14 @@ def terms(
 
 def _post_terms(config: AcceleratorConfig) -> Terms:
     lanes = config.post_lanes
-    chosen = config.columns - lanes  # columns of which a lane takes another one
+    bits = lanes * config.accumulator_bits
     return {
         "unit": 1,
         "lane": lanes,
         "lane of packed columns": lanes * config.packed,
         "lane that shifts only": lanes * (config.requant == "shift"),
-        "lane of other parts": config.rows - lanes,
-        "bit that selects a column": chosen * config.accumulator_bits,
+        "bit that selects a part": bits * config.groups * (config.post_cycles - 1),
+        "bit that selects a group": bits * (config.groups - 1),
         **_product_terms(config.post_products, lanes * (config.requant != "shift")),
     }
 
