@@ -1,7 +1,7 @@
 """Activation memory: interleaved banks between many readers and writers."""
 
 from functools import reduce
-from operator import or_
+from operator import or_, xor
 from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal, Value
@@ -21,7 +21,11 @@ __all__ = ["Scratchpad"]
 
 
 class Scratchpad(wiring.Component):
-    """Memory of ``activation_words`` words; word a lies in bank ``a mod activation_banks``.
+    """Memory of ``activation_words`` words, neighbours in different banks.
+
+    With n = log2(activation_banks), the bank of a word is the exclusive or of the lowest `FOLDS`
+    groups of n bits of its address, so that a column of rows of 16 words, as the array reads it,
+    does not keep one bank busy (Rau, "Pseudo-randomly interleaved memory", ISCA 1991).
 
     Parameters
     ----------
@@ -54,6 +58,7 @@ class Scratchpad(wiring.Component):
     reader_fault: Signal
     writer_fault: Signal
 
+    FOLDS = 4  # inputs of a lookup table
     LATENCY = 5  # skid, grant, memory, its output register, choice of the bank
 
     def __init__(self, config: AcceleratorConfig, n_readers: int, n_writers: int) -> None:
@@ -84,10 +89,11 @@ class Scratchpad(wiring.Component):
         """Address taken apart."""
         bank_bits = exact_log2(self.config.activation_banks)
         bits = ceil_log2(self.config.activation_words)
+        folds = range(0, min(self.FOLDS * bank_bits, bits), bank_bits) if bank_bits else [0]
         layout = data.StructLayout({"bank": bank_bits, "row": bits - bank_bits, "beyond": 1})
         place = Signal(layout, name=name)
         m.d.comb += [
-            place.bank.eq(address[:bank_bits]),
+            place.bank.eq(reduce(xor, (address[n : n + bank_bits] for n in folds))),
             place.row.eq(address[bank_bits:bits]),
             place.beyond.eq(address >= self.config.activation_words),
         ]
