@@ -18,7 +18,7 @@ LOOKAHEAD = 16  # steps before its first use at which a load is issued at the ea
 LATE = 4  # the same of a load for a later image
 GAP = 4  # steps for which a buffer must rest to leave, and for which there must be room for it
 EARLY = 24  # steps before a use at which what was spilled begins to come back, if there is room
-PIECE = 512  # words of a LOAD that brings it back: weights get their turn in between
+PIECE = 1024  # words of a LOAD that brings it back: weights get their turn in between
 
 
 @dataclass
