@@ -179,19 +179,19 @@ def _hoist(
     """Put every load `LOOKAHEAD` steps before its first use, what is used first before the rest.
 
     Parameters that meet several images take turns rarely: they are loaded as soon as there is room.
-    Of so many loads none comes between a GEMM and its POST, or the queue might fill with those that
-    wait for the GEMM.
+    None comes between a GEMM and its POST but what this POST needs, or the queue might fill with
+    those that wait for the GEMM.
     """
     inputs = _inputs(steps)
     for now, step in enumerate(steps):
         open_rings = list(rings)
-        ahead = LOOKAHEAD
-        if lowering.strategy.together > 1:
-            ahead = 0 if step.instruction.op == isa.Op.POST else len(steps)
+        ahead = LOOKAHEAD if lowering.strategy.together == 1 else len(steps)
+        if step.instruction.op == isa.Op.POST:
+            ahead = 0
         while True:
             heads = [(ring.first_use[ring.pending[0]], ring) for ring in open_rings if ring.pending]
             use, ring = min(heads, key=lambda head: head[0], default=(len(steps), None))
-            if inputs and inputs[0][0] <= min(use, now + LOOKAHEAD):
+            if inputs and inputs[0][0] <= min(use, now + min(ahead, LOOKAHEAD)):
                 result.main.append(inputs.pop(0)[1])
             elif ring is None or use > now + ahead or (inputs and inputs[0][0] < use):
                 break
