@@ -3,11 +3,13 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from boards import fit
 from boards.catalogue import BOARDS, find_board
+from boards.design import Design
 from hdl_tests.harness.fpga_tools import Tools, fake_plan
 from vitaccel.ecp5 import Resources
 from vitaccel.flow import board_list
@@ -25,6 +27,8 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
     """Stand-ins, and a working folder of the test's own, where builds are kept."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("vitaccel.flow.build.make_plan", fake_plan)
+    # No gateware is made that nobody elaborates: Amaranth warns of that, whatever test comes next.
+    monkeypatch.setattr(Design, "top", lambda design, pll: SimpleNamespace(pll=pll))
     monkeypatch.setattr(fit, "resources", lambda config: {"all": Resources(20_000, 10, 41, 33)})
     return Tools(tmp_path / "tools", BOARD, monkeypatch)
 
