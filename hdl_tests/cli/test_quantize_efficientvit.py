@@ -1,7 +1,7 @@
 """`vitaccel quantize` of an EfficientViT: by name, from a checkpoint, on CIFAR-10's files."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +19,7 @@ Refused = Callable[..., None]
 SMALL = ARCH.replace(image_size=32, widths=(4, 8), depths=(0, 1), local_stages=0, classes=10)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small tensors: threads would only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from golden.models import (
     EFFICIENTVITS,
     EfficientViT,
-    EfficientViTArchitecture,
     Record,
     load_checkpoint,
     named_model,
@@ -21,18 +20,8 @@ from golden.models import (
 from golden.models.efficientvit import LiteMLA
 from golden.models.named_efficientvit import timm_names
 from golden.preprocess import Preprocess
+from hdl_tests.harness.efficientvits import ARCH
 from vitaccel.errors import ConfigError
-
-SMALL = EfficientViTArchitecture(
-    image_size=16,
-    widths=(8, 8, 16),
-    depths=(1, 2, 1),
-    head_dim=8,
-    local_stages=1,
-    stem_stride=1,
-    head_widths=(16, 24),
-    classes=5,
-)
 
 
 def published(name: str) -> str:
@@ -128,10 +117,10 @@ def test_linear_attention_is_attention_with_a_relu_kernel() -> None:
 
 def test_checkpoint_of_ours_says_what_it_is(tmp_path: Path) -> None:
     torch.manual_seed(2)
-    model, path = EfficientViT(SMALL).eval(), tmp_path / "small.safetensors"
-    save_checkpoint(path, model, Record(architecture=SMALL, dataset="x", seed=0, accuracy=0.5))
+    model, path = EfficientViT(ARCH).eval(), tmp_path / "small.safetensors"
+    save_checkpoint(path, model, Record(architecture=ARCH, dataset="x", seed=0, accuracy=0.5))
     image = torch.rand(2, 3, 16, 16)
-    assert read_record(path).architecture == SMALL
+    assert read_record(path).architecture == ARCH
     with torch.no_grad():
         assert torch.equal(load_checkpoint(path)(image), model(image))
 
@@ -182,5 +171,5 @@ def test_pictures_are_resized_as_timm_does() -> None:
 )
 def test_architecture_refuses_contradictions(change: dict[str, object], text: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        SMALL.replace(**change)
+        ARCH.replace(**change)
     assert str(refused.value) == text

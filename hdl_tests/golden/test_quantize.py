@@ -1,6 +1,5 @@
 """Quantisation of the shipped network: valid integers, true to the float network, and accurate."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 
@@ -39,13 +38,7 @@ LOSS: dict[str, float] = dict.fromkeys(("w8a8", "mixed", "w4a8", "w4a8kv4", "tri
 LOSS |= dict.fromkeys(("shift", "w6a6", "m2q", "naive"), 1.0) | {"w4a4": 2.5}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small tensors: threads would only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @cache

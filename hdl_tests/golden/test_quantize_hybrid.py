@@ -1,6 +1,5 @@
 """Quantisation of convolutional networks with linear attention."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -40,13 +39,7 @@ ERROR = {"naive": 0.4, "w8a8": 0.3, "trio": 0.3, "m2q": 0.4}  # of the logits, i
 EXACT = SCHEMES["trio"].replace(name="exact", division="reciprocal")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small tensors: threads would only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @cache
