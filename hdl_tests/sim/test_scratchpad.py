@@ -166,6 +166,14 @@ def test_readers_of_different_banks_do_not_disturb_each_other() -> None:
     )
 
 
+@pytest.mark.parametrize("words", [4, 16, 32])
+def test_a_column_of_rows_keeps_no_bank_busy(words: int) -> None:
+    """The first reader takes a word of every row, as the array does; the second may take turns."""
+    column = [row * words % WORDS for row in range(64)]
+    cycles = run_reads(2, {0: column, 1: [0] * 24})
+    assert cycles[1][-1] - cycles[1][0] <= 24 * 2
+
+
 def test_first_reader_loses_at_most_one_cycle_in_patience() -> None:
     cycles = run_reads(3, {0: [0] * 80, 1: [0] * 8, 2: [0] * 8})
     assert cycles[0][-1] - cycles[0][0] <= 80 + 80 // BankArbiter.PATIENCE + 1
