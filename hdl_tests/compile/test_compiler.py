@@ -46,7 +46,7 @@ def test_schedule_is_free_of_races_and_deadlock(name: str, strategy: Strategy, k
     config, build = CASES[name]
     network = random_qnetwork(**({"log2": False, "seed": 3} | build))
     lowering = lower.lower(network, config, keep, strategy)
-    plan = arrange.arrange(lowering, config, MemoryTiming())
+    plan = arrange.arrange(lowering, MemoryTiming())
     schedule.schedule(plan.main)
     assert check_schedule(plan.main, config.queue_depth) == []
 
@@ -54,7 +54,7 @@ def test_schedule_is_free_of_races_and_deadlock(name: str, strategy: Strategy, k
 def test_schedule_check_finds_a_missing_wait() -> None:
     config, build = CASES["demo"]
     plan = arrange.arrange(
-        lower.lower(random_qnetwork(**build), config, False, STRATEGIES[0]), config, MemoryTiming()
+        lower.lower(random_qnetwork(**build), config, False, STRATEGIES[0]), MemoryTiming()
     )
     schedule.schedule(plan.main)
     victim = next(i for i in plan.main if i.wait)
@@ -65,7 +65,7 @@ def test_schedule_check_finds_a_missing_wait() -> None:
 def test_schedule_check_finds_a_missing_signal() -> None:
     config, build = CASES["demo"]
     plan = arrange.arrange(
-        lower.lower(random_qnetwork(**build), config, False, STRATEGIES[0]), config, MemoryTiming()
+        lower.lower(random_qnetwork(**build), config, False, STRATEGIES[0]), MemoryTiming()
     )
     schedule.schedule(plan.main)
     victim = next(i for i in plan.main if i.signal)

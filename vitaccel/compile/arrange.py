@@ -10,7 +10,7 @@ from vitaccel.compile.ideal import ideal_times
 from vitaccel.compile.instruction import Buffer, Instruction, View
 from vitaccel.compile.lower import Lowering, Step
 from vitaccel.compile.place import place_activations
-from vitaccel.compile.spill import LOOKAHEAD, lookahead, spill
+from vitaccel.compile.spill import LOOKAHEAD, lookahead, most_alive, spill
 from vitaccel.config import PRESETS, AcceleratorConfig
 from vitaccel.errors import ConfigError
 from vitaccel.hw.axi.axi_memory import MemoryTiming
@@ -73,9 +73,7 @@ class _Ring:
         return self.pending.pop(0)
 
 
-def arrange(
-    lowering: Lowering, config: AcceleratorConfig, timing: MemoryTiming, spilling: bool = True
-) -> Arrangement:
+def arrange(lowering: Lowering, timing: MemoryTiming, spilling: bool = True) -> Arrangement:
     """Decide residency, hoist loads, place every buffer, spill what there is no room for.
 
     Raises
@@ -83,15 +81,16 @@ def arrange(
     ConfigError
         If a layer does not fit a memory: names it, what it needs, and the field to raise.
     """
-    words, steps = config.activation_words, lowering.steps
-    result = _ordered(lowering, steps, config)
-    peaks = [_placed(result.main, config, timing)]
+    config, steps = lowering.config, lowering.steps
+    words = config.activation_words
+    result, peak = _placed(lowering, steps, timing)
+    peaks = [peak]
     for share in SHARES if spilling else ():
         if peaks[-1] <= words:
             break
         steps = spill(steps, int(words * share))
-        result = _ordered(lowering, steps, config)
-        peaks.append(_placed(result.main, config, timing))
+        result, peak = _placed(lowering, steps, timing)
+        peaks.append(peak)
     if peaks[-1] > words:
         raise ConfigError(
             f"activations need {min(peaks)} words at least, but activation_words is {words}; set "
@@ -104,9 +103,16 @@ def arrange(
     return result
 
 
-def _placed(main: Sequence[Instruction], config: AcceleratorConfig, timing: MemoryTiming) -> int:
-    """Place activations; return the words needed."""
-    return place_activations(main, ideal_times(main, config, timing), config.activation_words)
+def _placed(
+    lowering: Lowering, steps: Sequence[Step], timing: MemoryTiming
+) -> tuple[Arrangement, int]:
+    """Order and place everything; also the words of activations that this needs."""
+    config, alive = lowering.config, most_alive(steps)
+    result = _ordered(lowering, steps, config)
+    if alive > config.activation_words:
+        return result, alive
+    times = ideal_times(result.main, config, timing)
+    return result, place_activations(result.main, times, config.activation_words)
 
 
 def _ordered(lowering: Lowering, steps: Sequence[Step], config: AcceleratorConfig) -> Arrangement:

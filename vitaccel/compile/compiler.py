@@ -12,6 +12,7 @@ from vitaccel import (
 )
 from vitaccel.compile.arrange import Arrangement, arrange
 from vitaccel.compile.check import check_schedule
+from vitaccel.compile.garbage import uncollected
 from vitaccel.compile.instruction import Instruction, encode
 from vitaccel.compile.lower import Lowering, Packs, lower, strategies
 from vitaccel.compile.program import Program, Region, Routine
@@ -30,6 +31,7 @@ FRUGAL = 2  # ways that are tried with spilling
 BUSY = 0.75  # of its time that a memory is at work for the array to wait for it
 
 
+@uncollected()
 def compile_network(
     network: QNetwork,
     config: AcceleratorConfig,
@@ -65,7 +67,7 @@ def compile_network(
         raise ConfigError(f"network {network.name} has no patch embedding; its input has no use")
     alive = {lowering: most_alive(lowering.steps) for lowering in lowered}
     frugal = sorted(lowered, key=alive.__getitem__)
-    fitting = [x for x in lowered if batch == 1 or alive[x] <= config.activation_words]
+    fitting = [x for x in lowered if alive[x] <= config.activation_words]
     # What must be spilled takes longer than what need not; the most frugal ways lose least by it.
     found, refused = _finish_all(fitting, timing, spilling=False)
     if not found:
@@ -123,7 +125,7 @@ def finish(
     ConfigError
         If it does not fit; without ``spilling`` also if it would with it.
     """
-    arrangement = arrange(lowering, lowering.config, timing or MemoryTiming(), spilling)
+    arrangement = arrange(lowering, timing or MemoryTiming(), spilling)
     schedule(arrangement.setup)
     schedule(arrangement.main)
     for routine in (arrangement.setup, arrangement.main):

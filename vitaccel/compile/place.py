@@ -4,6 +4,7 @@ import random
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
 
 from vitaccel import isa
@@ -85,13 +86,16 @@ def _orders(sizes: Sequence[int], spans: Sequence[Life]) -> list[list[int]]:
 
 def _most(sizes: Sequence[int], spans: Sequence[Life], rest: float | None) -> int:
     """Words in use at once."""
-    most = 0
-    for x in spans:
-        in_order = [m for m, y in enumerate(spans) if y.first <= x.first <= y.last]
-        in_time = [m for m, y in enumerate(spans) if y.start <= x.start < y.end + (rest or 0)]
-        for present in (in_order, in_time if rest is not None else ()):
-            most = max(most, sum(sizes[m] for m in present))
-    return most
+    in_order = [(life.first, life.last + 1) for life in spans]
+    in_time = [(life.start, max(life.start, life.end + (rest or 0))) for life in spans]
+    return max(_peak(sizes, x) for x in (in_order, in_time if rest is not None else in_order))
+
+
+def _peak(sizes: Sequence[int], spans: Sequence[tuple[float, float]]) -> int:
+    """Largest sum of sizes at a time; what ends when another begins is not beside it."""
+    changes = [(end, -size) for size, (_, end) in zip(sizes, spans, strict=True)]
+    changes += [(start, size) for size, (start, _) in zip(sizes, spans, strict=True)]
+    return max(accumulate(size for _, size in sorted(changes)), default=0)
 
 
 def _rivals(spans: Sequence[Life], rest: float | None) -> list[list[int]]:
