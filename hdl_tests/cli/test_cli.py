@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,11 +17,13 @@ from torch import Tensor, nn
 import golden.scheme
 import vitaccel.generate
 import vitaccel.quantize
+from vitaccel.compile import Program, compile_network
 from vitaccel.compile.instruction import decode
 from vitaccel.config import PRESETS, AcceleratorConfig
 from vitaccel.flow import tools
 from vitaccel.isa import BYTES
 from vitaccel.load_config import load_config
+from vitaccel.memories import memory_timing
 
 Run = Callable[..., tuple[int, str, list[str]]]
 PRESET_NAMES = ", ".join(PRESETS)
@@ -113,6 +116,23 @@ def test_config_files(run: Run, refused: Callable[..., None], tmp_path: Path) ->
     assert "\n" not in line
     good.write_text("rows = 4\ncolumns = 4\n")
     assert load_config(str(good)) == AcceleratorConfig(rows=4, columns=4)
+
+
+def test_compile_chooses_for_the_memory(
+    run: Run, network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def note(*args: Any, **named: Any) -> Program:
+        asked.update(named)
+        return compile_network(*args, **named)
+
+    monkeypatch.setattr("vitaccel.compile.compile_network", note)
+    words = ("compile", network, "--config", "tiny", "-o", tmp_path, "--memory")
+    assert run(*words, "sdram")[0] == 0
+    assert asked["timing"] == memory_timing("sdram", PRESETS["tiny"])
+    message = "memory must be one of bus, sdram, not 'ddr'"
+    assert run(*words, "ddr") == (3, "", [message])
 
 
 def test_compile_writes_program_and_listing(run: Run, network: Path, tmp_path: Path) -> None:
