@@ -6,6 +6,7 @@ from typing import Any
 from golden.qnetwork import QNetwork
 from vitaccel.compile import compile_network
 from vitaccel.config import AcceleratorConfig
+from vitaccel.energy import energy
 from vitaccel.estimate import estimate
 from vitaccel.flow.report import write_report
 from vitaccel.gain import gain
@@ -24,7 +25,7 @@ def estimate_all(
     folder: Path | None,
     batch: int = 1,
 ) -> tuple[dict[str, Any], list[str]]:
-    """Cycles, traffic and resources, as JSON takes them and in words.
+    """Cycles, traffic, energy and resources, as JSON takes them and in words.
 
     Parameters
     ----------
@@ -48,13 +49,15 @@ def estimate_all(
     figures = profile(program, config, timing, run.spans, run.cycles)
     about = run.summary(program, config, mhz) | figures.summary()
     about |= {"resources": resource_summary(resources(config))}
+    spent = energy(program, config)
+    about |= {"energy": spent.summary(batch, about["cycles_per_image"] / (mhz * 1e6))}
     lines = run.lines(about)
     if batch > 1:
         alone = compile_network(network, config, timing=timing)
         gained = gain(program, run.cycles, alone, estimate(alone, config, timing).cycles, config)
         about |= {"gain": gained.summary()}
         lines += [gained.line(), f"a run of {batch} images:"]
-    lines += [*figures.lines(), *resource_lines(about["resources"])]
+    lines += [*figures.lines(), spent.line(about["energy"]), *resource_lines(about["resources"])]
     if folder is not None:
         page = about | {"network": network.name, "config": config.model_dump()}
         page |= {"config_digest": config.digest()}
