@@ -1,10 +1,12 @@
 """Accumulators of neighbouring columns: a row of both banks is read, added to and written."""
 
-from amaranth import Module, Mux, Signal, signed, unsigned
-from amaranth.lib import data, memory, wiring
+from amaranth import Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from vitaccel.config import AcceleratorConfig
+from vitaccel.hw.primitives.block_ram import BlockRam
+from vitaccel.hw.shared import Shared
 
 __all__ = ["AccumulatorBundle", "tap_layout"]
 
@@ -78,20 +80,22 @@ class AccumulatorBundle(wiring.Component):
         old, total = (Signal(layout, name=name, reset_less=True) for name in ("old", "total"))
         rows = []
         for bank in range(2):
-            m.submodules[f"bank_{bank}"] = storage = memory.Memory(
-                shape=unsigned(layout.size), depth=self.config.accumulator_rows, init=[]
-            )
-            read, write = storage.read_port(), storage.write_port()
+            # Never looks at the word being written: beats to a row are too far apart, and POST
+            # reads the bank that no beat is for.
+            storage = BlockRam(layout, self.config.accumulator_rows)
+            m.submodules[f"bank_{bank}"] = Shared(storage)
             m.d.comb += [
-                read.addr.eq(Mux(self.reading.use[bank], self.reading.address, self.address)),
-                write.en.eq(self.landing.use[bank]),
-                write.addr.eq(self.landing.address),
-                write.data.eq(total),
+                storage.read_address.eq(
+                    Mux(self.reading.use[bank], self.reading.address, self.address)
+                ),
+                storage.write.eq(self.landing.use[bank]),
+                storage.write_address.eq(self.landing.address),
+                storage.write_data.eq(total),
             ]
             # Block RAM takes half of a cycle to answer: nothing but a register follows it.
-            found = Signal(layout.size, name=f"found_{bank}", reset_less=True)
-            m.d.sync += found.eq(read.data)
-            rows.append(found)
+            found = Signal(layout, name=f"found_{bank}", reset_less=True)
+            m.d.sync += found.eq(storage.read_data)
+            rows.append(found.as_value())
         held = Mux(self.adding.use[1], rows[1], rows[0])
         m.d.sync += [
             old.eq(Mux(self.adding.first, 0, held)),

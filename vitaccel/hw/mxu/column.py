@@ -130,7 +130,8 @@ class Column(wiring.Component):
         """Multiply in two cycles; one value for each sum, as `_add` wants it."""
         raise NotImplementedError
 
-    def _add(self, above: Value, product: Value) -> Value:
+    def _add(self, m: Module, name: str, above: Value, product: Value, width: int) -> Value:
+        """Add what `_products` returned; ``width`` bits of the sum are used."""
         return above + product
 
     def elaborate(self, platform: object) -> Module:
@@ -188,7 +189,8 @@ class Column(wiring.Component):
             extremes = range(values[0] * (row + 1), values[-1] * (row + 1) + 1)
             width = min(Shape.cast(extremes).width, self.config.accumulator_bits)
             total = Signal(signed(width), name=f"total_{row}_{n}", reset_less=True)
-            m.d.sync += total.eq(self._add(above[n], products[n]))
+            added = self._add(m, f"{row}_{n}", above[n], products[n], width)
+            m.d.sync += total.eq(added)
             totals.append(total)
         return totals
 
@@ -237,6 +239,6 @@ class PackedColumn(Column):
         zero_or_one = product[split - 1]
         return [Cat(0, product[:split]).as_signed(), Cat(zero_or_one, product[split:]).as_signed()]
 
-    def _add(self, above: Value, product: Value) -> Value:
+    def _add(self, m: Module, name: str, above: Value, product: Value, width: int) -> Value:
         # Below the product stands a bit to be added to it: so it becomes the adder's carry in.
         return (Cat(1, above).as_signed() + product)[1:]

@@ -1,11 +1,14 @@
 """Column of processing elements without multipliers: sign, zero and shift."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from amaranth import Module, Mux, Shape, Signal, Value, signed
+from amaranth import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data
 
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.mxu.column import Column, lane_values
+from vitaccel.hw.primitives.select_adder import SelectAdder
 
 __all__ = ["PotColumn"]
 
@@ -47,20 +50,56 @@ class PotColumn(Column):
 
     def _products(
         self, m: Module, row: int, lane: Value, stationary: Value, wide: Value
-    ) -> Sequence[Value]:
+    ) -> Sequence[Any]:
         bits = self.config.pot_bits
         code = stationary[4:] if self.high_nibble else stationary
-        moved, amount = Mux(code[bits - 1], -lane, lane), code[: bits - 1]
+        moved, amount, negative = lane, code[: bits - 1], code[bits - 1]
+        early = 1  # bits of the shift in the LUT that inverts
         if self.config.log2_attention:
-            moved = Mux(wide, stationary.as_signed(), moved)
+            moved = Mux(wide, stationary.as_signed(), lane)
             amount = Mux(wide, ~lane[:4], amount)
+            negative &= ~wide
+            early = 0
 
-        # -lane needs no more bits than the lane, whose lowest value never occurs.
-        operand = Signal(signed(max(len(lane), 8)), name=f"operand_{row}", reset_less=True)
-        shift = Signal(len(amount), name=f"shift_{row}", reset_less=True)
-        m.d.sync += [operand.eq(Mux(amount == 0, 0, moved)), shift.eq(amount)]
+        # -x is ~x + 1, which the adder adds.
+        inverted = Mux(negative, ~moved, moved)
+        shifted = _shifted(inverted, amount[:early], 0, negative)
+        operand = Signal(shifted.shape(), name=f"operand_{row}", reset_less=True)
+        shift = Signal(len(amount) - early, name=f"shift_{row}", reset_less=True)
+        sign = Signal(name=f"sign_{row}", reset_less=True)
+        m.d.sync += [operand.eq(shifted), shift.eq(amount[early:]), sign.eq(negative)]
+        with m.If(amount == 0):
+            m.d.sync += [operand.eq(0), sign.eq(0)]
 
-        width = Shape.cast(self._product_values()[0]).width
-        product = Signal(signed(width), name=f"product_{row}", reset_less=True)
-        m.d.sync += product.eq((operand << shift) >> 1)
+        # The adder makes the greatest step of the shift.
+        fine = _shifted(operand, shift[:-1], early, sign)
+        layout = data.StructLayout({"fine": fine.shape(), "far": 1, "negative": 1})
+        product = Signal(layout, name=f"product_{row}", reset_less=True)
+        m.d.sync += [
+            product.fine.eq(fine),
+            product.far.eq(shift[-1]),
+            product.negative.eq(sign),
+        ]
         return [product]
+
+    def _add(self, m: Module, name: str, above: Value, product: Any, width: int) -> Value:
+        step = 1 << max(self.config.pot_bits - 1, 4 * self.config.log2_attention) - 1
+        near = product.fine[1:].as_signed()
+        far = Cat(product.negative.replicate(step - 1), product.fine).as_signed()
+        adder = SelectAdder(above.shape(), near.shape(), far.shape(), width)
+        m.submodules[f"adder_{name}"] = adder
+        m.d.comb += [
+            adder.a.eq(above),
+            adder.b.eq(near),
+            adder.c.eq(far),
+            adder.select.eq(product.far),
+            adder.carry.eq(product.negative),
+        ]
+        return adder.o
+
+
+def _shifted(value: Value, amount: Value, done: int, fill: Value) -> Value:
+    """``value << (amount << done)`` in which ``fill`` comes after the lowest bit."""
+    most = (1 << len(amount) + done) - (1 << done)
+    shifted = Cat(fill.replicate(most), value).as_signed() << Cat(Const(0, done), amount)
+    return shifted[most:][: len(value) + most].as_signed()

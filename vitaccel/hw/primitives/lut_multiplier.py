@@ -2,19 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from amaranth import Cat, Const, Instance, Module, Mux, Shape, Signal, Value
+from amaranth import Cat, Const, Module, Mux, Shape, Signal, Value
 from amaranth.hdl import ShapeLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from vitaccel.hw.primitives.carry_chain import carry_chain, extended
 from vitaccel.hw.primitives.multiplier import on_ecp5, product_shape
 
 __all__ = ["LutMultiplier"]
 
-# Of a slice that adds (A & B) + (C & D), or (C & D) - (A & B) with a carry in: the sum bit as a
-# function of D, C, B, A (bit 15 first); its low four bits generate the carry where it is 0.
+# Of a slice that adds (A & B) + (C & D), or (C & D) - (A & B) with a carry in, see `carry_chain`.
 ADD, SUBTRACT = 0x7888, 0x8777
 
 
@@ -100,33 +99,12 @@ def _sum(m: Module, wide: Value, bits: Value, negative: bool, name: str) -> Valu
 def _chain(m: Module, wide: Value, bits: Value, negative: bool, name: str) -> Value:
     """The same by instances of ``CCU2C``, but for the lowest bit, to which nothing is added."""
     width = len(wide) + 1
-    long = _extended(wide, width + 1)
-    total = Signal(width + width % 2, name=name)
-    carry: Value = Const(int(negative), 1)
-    for bit in range(0, width, 2):
-        ports: dict[str, Any] = {}
-        for half in range(2):
-            at = min(bit + half, width - 1)
-            ports |= {
-                f"i_A{half}": long[at],
-                f"i_B{half}": bits[1],
-                f"i_C{half}": long[at + 1],
-                f"i_D{half}": bits[0],
-                f"o_S{half}": total[bit + half],
-                f"p_INIT{half}": Const(SUBTRACT if negative else ADD, 16),
-                f"p_INJECT1_{half}": "NO",
-            }
-        following = Signal(name=f"{name}_carry_{bit}")
-        m.submodules[f"{name}_{bit}"] = Instance("CCU2C", **ports, i_CIN=carry, o_COUT=following)
-        carry = following
-    value = Cat(wide[0] & bits[0], total[:width])
+    long = extended(wide, width + 1)
+    low, high = (bit.replicate(width) for bit in bits)
+    inputs = long[:width], high, long[1:], low
+    total = carry_chain(m, name, inputs, SUBTRACT if negative else ADD, Const(int(negative), 1))
+    value = Cat(wide[0] & bits[0], total)
     return value.as_signed() if negative or wide.shape().signed else value
-
-
-def _extended(value: Value, width: int) -> Value:
-    """Bits of ``value``, extended by its sign."""
-    sign = value[-1] if value.shape().signed else Const(0, 1)
-    return Cat(value, sign.replicate(width - len(value)))
 
 
 def _add(low: _Rows, high: _Rows) -> _Rows:
