@@ -88,6 +88,10 @@ class AcceleratorConfig(Config):
     ] = "multiplier"
     post_cycles: Annotated[int, _int(1, 16, "cycles of POST for a word: rows / this lanes")] = 1
     vector_cycles: Annotated[int, _int(1, 16, "cycles of VECTOR for a word, alike")] = 1
+    array_products: Annotated[
+        Literal["blocks", "luts"],
+        Field(description="uniform columns multiply in multiplier blocks or in LUTs"),
+    ] = "blocks"
     post_products: Annotated[Products, _products("POST")] = "blocks"
     vector_products: Annotated[Products, _products("VECTOR")] = "blocks"
     accumulator_rows: Annotated[int, _int(16, 1024, "rows one GEMM can stream, a power of two")] = (
@@ -177,7 +181,7 @@ class AcceleratorConfig(Config):
 
     @property
     def multipliers(self) -> int:
-        """Multipliers in the array."""
+        """Multipliers in the array, in blocks or in LUTs."""
         return self.rows * self.rows * self.wide_groups
 
     @property

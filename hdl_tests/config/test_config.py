@@ -45,6 +45,10 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ),
     ({"vector_cycles": 8}, "vector_cycles must divide rows (8) and leave two lanes or more, not 8"),
     (
+        {"array_products": "mixed"},
+        "array_products: input should be 'blocks' or 'luts', not 'mixed'",
+    ),
+    (
         {"post_products": "dsp"},
         "post_products: input should be 'blocks', 'mixed' or 'luts', not 'dsp'",
     ),
@@ -142,7 +146,7 @@ def test_digest_differs_with_every_parameter() -> None:
     changes: dict[str, Any] = {
         "rows": 4, "columns": 24, "pot_columns": 0, "weight_bits": 7, "pot_bits": 3,
         "activation_bits": 7, "log2_attention": True, "requant": "shift", "post_cycles": 2,
-        "vector_cycles": 2, "post_products": "luts",
+        "vector_cycles": 2, "array_products": "luts", "post_products": "luts",
         "vector_products": "mixed", "accumulator_rows": 128,
         "accumulator_bits": 31, "activation_words": 2048, "activation_banks": 2,
         "weight_words": 1024, "post_words": 127, "vector_words": 63, "row_words": 63,

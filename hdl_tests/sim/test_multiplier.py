@@ -11,7 +11,7 @@ from amaranth.sim._async import TestbenchContext
 from hdl_tests.harness.ecp5_cells import block, carry_slice, on_ecp5
 from hdl_tests.harness.pysim import CLOCK_PERIOD
 from vitaccel.hw.primitives import carry_chain, multiplier
-from vitaccel.hw.primitives.lut_multiplier import LutMultiplier
+from vitaccel.hw.primitives.lut_multiplier import LutMultiplier, ShortLutMultiplier
 from vitaccel.hw.primitives.multiplier import Multiplier, product_shape
 
 SHAPES = [
@@ -62,15 +62,17 @@ SMALL = [
 @pytest.mark.parametrize(
     ("kind", "shapes"),
     [
-        *((LutMultiplier, (a, b)) for a, b in [*SHAPES, *SMALL] if b.width <= 16),
+        *((LutMultiplier, shapes) for shapes in [*SHAPES, *SMALL]),
         *((on_ecp5(LutMultiplier), shapes) for shapes in SMALL),
+        *((ShortLutMultiplier, shapes) for shapes in SMALL),
+        *((on_ecp5(ShortLutMultiplier), shapes) for shapes in SMALL),
     ],
     ids=str,
 )
 def test_luts(kind: Any, shapes: tuple[Shape, Shape], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(carry_chain, "Instance", carry_slice)
     pairs = [(a, b) for a in operands(shapes[0]) for b in operands(shapes[1])]
-    check(kind(*shapes), LutMultiplier.LATENCY, pairs)
+    check(kind(*shapes), kind.LATENCY, pairs)
 
 
 @pytest.mark.parametrize(("a", "b"), [(signed(4), signed(3)), (unsigned(3), signed(4))], ids=str)

@@ -18,13 +18,15 @@ from vitaccel.isa import Columns, Stationary
 SMALL = AcceleratorConfig(accumulator_rows=16, activation_words=1024, weight_words=256)
 CONFIGS = {
     "4x4": SMALL.replace(rows=4, columns=4),
-    "4x4-a6": SMALL.replace(rows=4, columns=4, activation_bits=6, weight_bits=6),
+    "4x4-a6": SMALL.replace(
+        rows=4, columns=4, activation_bits=6, weight_bits=6, array_products="luts"
+    ),
     "4x8-packed": SMALL.replace(rows=4, columns=8, weight_bits=4),
     "4x8-pot": SMALL.replace(rows=4, columns=8, pot_columns=4),
     "2x8-packed": SMALL.replace(rows=2, columns=8, weight_bits=4),
     "2x4-pot": SMALL.replace(rows=2, columns=4, pot_columns=2),
     "3x9-mixed": SMALL.replace(
-        rows=3, columns=9, pot_columns=3, weight_bits=4, log2_attention=True
+        rows=3, columns=9, pot_columns=3, weight_bits=4, log2_attention=True, array_products="luts"
     ),
     "3x6-log2": SMALL.replace(rows=3, columns=6, pot_columns=3, log2_attention=True),
     "3x6-pot5": SMALL.replace(rows=3, columns=6, pot_columns=3, pot_bits=5, accumulator_bits=24),

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.ports import word_layout
+from vitaccel.hw.primitives.lut_multiplier import ShortLutMultiplier
 from vitaccel.hw.primitives.multiplier import Multiplier
 
 __all__ = [
@@ -120,6 +121,13 @@ class Column(wiring.Component):
         """Tell whether the passing tag means this column."""
         return self.control.tag == self.index
 
+    def _multiply(self, m: Module, name: str, lane: Value, stationary: Value) -> Value:
+        """Multiply in two cycles."""
+        kind = ShortLutMultiplier if self.config.array_products == "luts" else Multiplier
+        m.submodules[f"multiplier_{name}"] = multiplier = kind(lane.shape(), stationary.shape())
+        m.d.comb += [multiplier.a.eq(lane), multiplier.b.eq(stationary)]
+        return multiplier.p
+
     def _product_values(self) -> Sequence[range]:
         """Range of each of the `N_SUMS` products."""
         raise NotImplementedError
@@ -204,16 +212,15 @@ class UniformColumn(Column):
     def _products(
         self, m: Module, row: int, lane: Value, stationary: Value, wide: Value
     ) -> Sequence[Value]:
-        m.submodules[f"multiplier_{row}"] = multiplier = Multiplier(lane.shape(), signed(8))
-        m.d.comb += [multiplier.a.eq(lane), multiplier.b.eq(stationary)]
-        return [multiplier.p]
+        return [self._multiply(m, f"{row}", lane, stationary.as_signed())]
 
 
 class PackedColumn(Column):
     """Two 4-bit stationary values per multiplier: columns of a low and of a high nibble.
 
     The multiplier takes ``high * 2**split + low``, so its product holds both. `split` bits hold any
-    low product as a signed number; the high part is one too small when that is negative.
+    low product as a signed number; the high part is one too small when that is negative. In LUTs
+    each nibble has a multiplier of its own.
     """
 
     N_SUMS = 2
@@ -228,14 +235,13 @@ class PackedColumn(Column):
         split = Shape.cast(self._product_values()[0]).width
         low = Cat(stationary[:4], ~wide & stationary[3]).as_signed()
         high = stationary[4:].as_signed()
+        if self.config.array_products == "luts":
+            products = [self._multiply(m, f"low_{row}", lane, low)]
+            products.append(self._multiply(m, f"high_{row}", lane, high))
+            return [Cat(0, product).as_signed() for product in products]
         pair = Signal(signed(split + 5), name=f"pair_{row}")
-        m.submodules[f"multiplier_{row}"] = multiplier = Multiplier(lane.shape(), pair.shape())
-        m.d.comb += [
-            pair.eq(Cat(low, low[4].replicate(split - 5), high - low[4])),
-            multiplier.a.eq(lane),
-            multiplier.b.eq(pair),
-        ]
-        product = multiplier.p
+        m.d.comb += pair.eq(Cat(low, low[4].replicate(split - 5), high - low[4]))
+        product = self._multiply(m, f"{row}", lane, pair)
         zero_or_one = product[split - 1]
         return [Cat(0, product[:split]).as_signed(), Cat(zero_or_one, product[split:]).as_signed()]
 

@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from amaranth import Cat, Const, Module, Mux, Shape, Signal, Value
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.hdl import ShapeLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from vitaccel.hw.primitives.carry_chain import carry_chain, extended
-from vitaccel.hw.primitives.multiplier import on_ecp5, product_shape
+from vitaccel.hw.primitives.multiplier import Multiplier, on_ecp5, product_shape
 
-__all__ = ["LutMultiplier"]
+__all__ = ["LutMultiplier", "ShortLutMultiplier"]
 
 # Of a slice that adds (A & B) + (C & D), or (C & D) - (A & B) with a carry in, see `carry_chain`.
 ADD, SUBTRACT = 0x7888, 0x8777
@@ -33,7 +33,8 @@ class LutMultiplier(wiring.Component):
     Parameters
     ----------
     a_shape, b_shape
-        Operands; the narrower one, b if they are equal, has at most 16 bits.
+        Operands; two bits of the narrower one, b if they are equal, are a leaf of the tree. From 17
+        bits on the last register has more than one level before it.
 
     Members
     -------
@@ -58,8 +59,6 @@ class LutMultiplier(wiring.Component):
     LATENCY = 4
 
     def __init__(self, a_shape: ShapeLike, b_shape: ShapeLike) -> None:
-        narrow = min(Shape.cast(shape).width for shape in (a_shape, b_shape))
-        assert narrow <= 1 << self.LATENCY
         super().__init__({
             "a": In(a_shape),
             "b": In(b_shape),
@@ -73,11 +72,18 @@ class LutMultiplier(wiring.Component):
         pairs = _pairs(m, wide, narrow, add)
         level = [_register(m, rows, f"level_0_{k}") for k, rows in enumerate(pairs)]
         for n in range(1, self.LATENCY):
-            joined = [_add(*pair) for pair in zip(level[::2], level[1::2], strict=False)]
-            odd = level[len(level) - len(level) % 2 :]
-            level = [_register(m, rows, f"level_{n}_{k}") for k, rows in enumerate(joined + odd)]
+            level = _joined(level)
+            while n == self.LATENCY - 1 and len(level) > 1:
+                level = _joined(level)
+            level = [_register(m, rows, f"level_{n}_{k}") for k, rows in enumerate(level)]
         m.d.comb += self.p.eq(level[0].value)
         return m
+
+
+class ShortLutMultiplier(LutMultiplier):
+    """The same within the latency of `Multiplier`: one register halfway, one at the end."""
+
+    LATENCY = Multiplier.LATENCY
 
 
 def _pairs(m: Module, wide: Value, narrow: Value, add: Callable[..., Value]) -> list[_Rows]:
@@ -105,6 +111,12 @@ def _chain(m: Module, wide: Value, bits: Value, negative: bool, name: str) -> Va
     total = carry_chain(m, name, inputs, SUBTRACT if negative else ADD, Const(int(negative), 1))
     value = Cat(wide[0] & bits[0], total)
     return value.as_signed() if negative or wide.shape().signed else value
+
+
+def _joined(level: list[_Rows]) -> list[_Rows]:
+    """Add neighbours; the last of an odd number stays alone."""
+    pairs = [_add(*pair) for pair in zip(level[::2], level[1::2], strict=False)]
+    return pairs + level[len(level) - len(level) % 2 :]
 
 
 def _add(low: _Rows, high: _Rows) -> _Rows:
