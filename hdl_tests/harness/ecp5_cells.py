@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from amaranth import Array, Cat, Module, Signal, signed
+from amaranth import Array, Cat, Module, Mux, Signal, Value, signed
 
-__all__ = ["block", "carry_slice", "on_ecp5"]
+__all__ = ["block", "carry_slice", "half_slice", "on_ecp5"]
 
 
 def block(kind: str, **ports: Any) -> Module:
@@ -42,6 +42,18 @@ def carry_slice(kind: str, **ports: Any) -> Module:
         m.d.comb += ports[f"o_S{half}"].eq(propagate ^ carry)
         carry = (propagate & carry) | (~propagate & generate)
     m.d.comb += ports["o_COUT"].eq(carry)
+    return m
+
+
+def half_slice(kind: str, **ports: Any) -> Module:
+    """LUT4 and PFUMX as in the ECP5 library of Yosys."""
+    m = Module()
+    if kind == "PFUMX":
+        m.d.comb += ports["o_Z"].eq(Mux(ports["i_C0"], ports["i_ALUT"], ports["i_BLUT"]))
+        return m
+    assert kind == "LUT4"
+    inputs = Cat(Value.cast(ports[f"i_{name}"]) for name in "ABCD")
+    m.d.comb += ports["o_Z"].eq(Array(ports["p_INIT"] >> n & 1 for n in range(16))[inputs])
     return m
 
 

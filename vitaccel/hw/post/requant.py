@@ -1,6 +1,6 @@
 """Requantisation of accumulators to 8-bit lanes."""
 
-from amaranth import Module, Signal, signed
+from amaranth import Cat, Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -83,6 +83,8 @@ class Requant(wiring.Component):
         m.d.sync += shift.eq(self.i.post_shift - 1)
         coarse = delayed(m, shift, 2 + product, "coarse")
         fine = delayed(m, coarse[:COARSE], 1, "fine")
+        # Past a shift of less than 8, of less than 16, so many bits must all be the sign.
+        signs = delayed(m, Cat(coarse[COARSE:] == 0, ~coarse[-1]), 1, "signs")
         limits = delayed(m, self._limits(m), 4 + product, "limits")
         ends = delayed(m, limits, 1, "ends")
         for r in range(self.config.rows):
@@ -94,6 +96,7 @@ class Requant(wiring.Component):
                 lane.pre_fine.eq(pre_fine),
                 lane.post_coarse.eq(coarse[COARSE:]),
                 lane.post_fine.eq(fine),
+                lane.post_signs.eq(signs),
                 lane.limits.eq(limits),
                 lane.ends.eq(ends),
                 self.o[r].eq(lane.o),

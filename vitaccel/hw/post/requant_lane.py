@@ -1,6 +1,6 @@
 """Requantisation of one lane."""
 
-from amaranth import Cat, Const, Module, Mux, Shape, Signal, signed, unsigned
+from amaranth import Cat, Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.hdl import ShapeLike
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -10,6 +10,8 @@ from vitaccel.hw.primitives.lut_multiplier import LutMultiplier
 from vitaccel.hw.primitives.multiplier import Multiplier
 from vitaccel.hw.primitives.pipe import delayed
 from vitaccel.hw.primitives.product import narrow_multiplier, wide_multiplier
+from vitaccel.hw.primitives.quad_shift import QuadShift
+from vitaccel.hw.primitives.replace_adder import ReplaceAdder
 
 __all__ = [
     "COARSE",
@@ -25,7 +27,9 @@ NARROW_BITS = 18  # accumulator after pre_shift
 SUM_BITS = 35  # |t * mul + residual * residual_mul| < 2**34
 SHIFT_BITS = 5  # post_shift - 1
 COARSE = 3  # its bits from here on shift one stage earlier
+COARSE_BITS = 18
 FINE_BITS = 11  # twice the result before the zero point: the last bit rounds
+COARSE_BITS = FINE_BITS + (1 << COARSE) - 1  # what the finer shift may need of it
 
 
 def lane_layout(config: AcceleratorConfig) -> data.StructLayout:
@@ -109,6 +113,8 @@ class RequantLane(wiring.Component):
     pre_coarse, pre_fine, post_coarse, post_fine : In
         Shift before the product, for stage 2 and the logic after it; shift behind it, less one, for
         stages 6 and 7.
+    post_signs : In(2)
+        Whether the shift is less than 8, than 16; for stage 7.
     limits, ends : In(limits_layout)
         For stages 8 and 9.
     o : Out(8)
@@ -125,6 +131,7 @@ class RequantLane(wiring.Component):
     pre_fine: Signal
     post_coarse: Signal
     post_fine: Signal
+    post_signs: Signal
     limits: data.View
     ends: data.View
     o: Signal
@@ -137,6 +144,7 @@ class RequantLane(wiring.Component):
             "pre_fine": In(2),
             "post_coarse": In(SHIFT_BITS - COARSE),
             "post_fine": In(COARSE),
+            "post_signs": In(2),
             "limits": In(limits_layout()),
             "ends": In(limits_layout()),
             "o": Out(8),
@@ -153,14 +161,10 @@ class RequantLane(wiring.Component):
     def _narrow(self, m: Module) -> Signal:
         """Stages 1 and 2, and the logic before 3: add the bias, shift by 4s, then by 1s."""
         biased = Signal(signed(33), name="biased", reset_less=True)
-        fourth = Signal(signed(NARROW_BITS + 3), name="fourth", reset_less=True)
-        t = Signal(signed(NARROW_BITS), name="t")
-        m.d.sync += [
-            biased.eq(self.i.acc + self.i.bias),
-            fourth.eq(biased >> Cat(0, 0, self.pre_coarse)),
-        ]
-        m.d.comb += t.eq(fourth >> self.pre_fine)
-        return t
+        m.d.sync += biased.eq(self.i.acc + self.i.bias)
+        fourth = _shifted(m, "pre_coarse", biased, self.pre_coarse, 4, NARROW_BITS + 3)
+        fourth = delayed(m, fourth, 1, "fourth")
+        return _shifted(m, "pre_fine", fourth, self.pre_fine, 1, NARROW_BITS).as_signed()
 
     def _scale(self, m: Module, t: Signal) -> Signal:
         """Stages 3 to 5: multiply, add the residual."""
@@ -180,34 +184,57 @@ class RequantLane(wiring.Component):
 
     def _shift_right(self, m: Module, total: Signal) -> tuple:
         """Stages 6 and 7: ``total >> shift`` in 11 bits, its sign, and whether it needs more."""
-        shift = [*self.post_fine, *self.post_coarse]
-        value, over = total, Const(0)
-        negative = total[-1]
-        for k in reversed(range(SHIFT_BITS)):
-            width = FINE_BITS + (1 << k) - 1  # what the bits of shift below k can still reach
-            lost = value[width:] ^ negative.replicate(len(value[width:]))
-            over |= lost.any() & ~shift[k]
-            wide = Cat(value, negative.replicate(width + (1 << k)))
-            value = Mux(shift[k], wide[1 << k :][:width], wide[:width])
-            if k in {COARSE, 0}:
-                value, over, negative = (
-                    delayed(m, x, 1, f"{name}_{k}")
-                    for x, name in ((value, "value"), (over, "over"), (negative, "negative"))
-                )
-        return value, over | (value[-1] ^ negative), negative
+        # Of the bits that the coarse shift may remove, those unlike the sign: three to a LUT.
+        groups = total[COARSE_BITS : COARSE_BITS + 8], total[COARSE_BITS + 8 : -1]
+        unlike = [
+            Cat(
+                delayed(m, _differs(bits[n : n + 3], total[-1]), 1, f"unlike_{k}_{n}")
+                for n in range(0, len(bits), 3)
+            )
+            for k, bits in enumerate(groups)
+        ]
+        over = [
+            delayed(m, flags.any() & keep, 1, f"over_{k}")
+            for k, (flags, keep) in enumerate(zip(unlike, self.post_signs, strict=True))
+        ]
+        value = _shifted(m, "post_coarse", total, self.post_coarse, 1 << COARSE, COARSE_BITS)
+        value = delayed(m, value, 1, "coarse")
+        negative = delayed(m, total[-1], 1, "negative")
+        for k in reversed(range(COARSE)):
+            width = FINE_BITS + (1 << k) - 1
+            lost = _differs(value[width:], negative) & ~self.post_fine[k]
+            over.append(delayed(m, lost, 1, f"lost_{k}"))
+            value = Mux(self.post_fine[k], value[1 << k :], value)[:width]
+        value = delayed(m, value, 1, "shifted")
+        negative = delayed(m, negative, 1, "sign")
+        return value, Cat(over).any() | (value[-1] ^ negative), negative
 
     def _saturate(self, m: Module, v: tuple) -> None:
         """Stages 8 and 9: add zero point and rounding bit, compare, choose."""
         value, over, negative = v
         value = value.as_signed()
-        result = Signal(8, name="result", reset_less=True)
-        below = Signal(name="below", reset_less=True)
-        above = Signal(name="above", reset_less=True)
-        m.d.sync += [
-            result.eq((value + Cat(1, self.limits.zero_point).as_signed()) >> 1),
-            below.eq(Mux(over, negative, value < self.limits.least)),
-            above.eq(Mux(over, ~negative, value > self.limits.most)),
+        least, most = self.limits.least, self.limits.most
+        under, past = (value - least)[-1], (most - value)[-1]
+        below = delayed(m, Mux(over, negative, under), 1, "below")
+        inside = delayed(m, ~(over | under | past), 1, "inside")
+        # The lowest bit of the sum rounds.
+        m.submodules.adder = adder = ReplaceAdder(9)
+        m.d.comb += [
+            adder.a.eq(delayed(m, value[:9], 1, "twice")),
+            adder.b.eq(Cat(1, self.ends.zero_point)),
+            adder.other.eq(Cat(0, Mux(below, self.ends.low, self.ends.high))),
+            adder.add.eq(inside),
+            self.o.eq(delayed(m, adder.o[1:], 1, "chosen")),
         ]
-        chosen = Signal(8, reset_less=True)
-        m.d.comb += self.o.eq(chosen)
-        m.d.sync += chosen.eq(Mux(below, self.ends.low, Mux(above, self.ends.high, result)))
+
+
+def _shifted(m: Module, name: str, value: Value, shift: Value, step: int, width: int) -> Value:
+    """Lowest bits of ``value >> step * shift``."""
+    m.submodules[name] = quad = QuadShift(value.shape(), step, width)
+    m.d.comb += [quad.i.eq(value), quad.shift.eq(shift)]
+    return quad.o
+
+
+def _differs(bits: Value, sign: Value) -> Value:
+    """Whether any of ``bits`` is not ``sign``."""
+    return (bits ^ sign.replicate(len(bits))).any()
