@@ -9,6 +9,7 @@ from vitaccel.config import AcceleratorConfig
 from vitaccel.ecp5 import Resources, words
 from vitaccel.errors import ConfigError
 from vitaccel.hw.axi.axi import PAGE_BYTES
+from vitaccel.hw.memory.deep_ram import part_depths
 from vitaccel.resources import resources
 
 __all__ = ["check_fit", "fit_line", "memory_size", "needed", "shortfalls"]
@@ -32,8 +33,11 @@ def memory_size(program_bytes: int) -> int:
 def needed(config: AcceleratorConfig, memory_bytes: int) -> Resources:
     """Estimate the whole design of a board: accelerator, memory, host link."""
     bus = config.axi_bytes
-    memory = words(Storage(8 * bus, max(memory_bytes // bus, 1), "block", granules=bus))
-    rest = SURROUNDINGS + Resources(ram=memory.blocks)
+    parts = [
+        words(Storage(8 * bus, depth, "block", granules=bus))
+        for depth in part_depths(memory_bytes // bus)
+    ]
+    rest = SURROUNDINGS + Resources(ram=sum(part.blocks for part in parts))
     return sum(resources(config).values(), rest)
 
 

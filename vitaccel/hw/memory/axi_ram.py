@@ -1,7 +1,7 @@
 """AXI4 memory made of block RAM: all the memory that a board without SDRAM has."""
 
 from amaranth import Module, Mux, Signal, Value
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.utils import exact_log2
 
 from vitaccel.config import AcceleratorConfig
@@ -14,8 +14,9 @@ from vitaccel.hw.axi.axi import (
     read_ports,
     write_ports,
 )
-from vitaccel.hw.primitives.block_ram import BlockRam
-from vitaccel.hw.shared import Shared
+from vitaccel.hw.memory.deep_ram import DeepRam
+from vitaccel.hw.primitives.pipe import delayed
+from vitaccel.hw.streams.skid import Skid
 
 __all__ = ["AxiRam"]
 
@@ -40,10 +41,10 @@ class AxiRam(Ports, wiring.Component):
     ------
     Reads and writes do not wait for one another, each one burst at a time. A beat per cycle;
     `READ_LATENCY` cycles from an address to its first beat, one cycle between two bursts. A write
-    is answered in the cycle after its last beat. All outputs but ``wready`` are registers.
+    is answered in the cycle after its last beat. All outputs depend on registers alone.
     """
 
-    READ_LATENCY = 3
+    READ_LATENCY = 2 + DeepRam.LATENCY  # address, memory, buffer
 
     def __init__(self, config: AcceleratorConfig, size: int) -> None:
         assert size % PAGE_BYTES == 0
@@ -55,55 +56,54 @@ class AxiRam(Ports, wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         width = 8 * self.config.axi_bytes
-        ram = BlockRam(width, self.size // self.config.axi_bytes, self.config.axi_bytes)
-        m.submodules.ram = Shared(ram)
+        m.submodules.ram = ram = DeepRam(
+            width, self.size // self.config.axi_bytes, self.config.axi_bytes
+        )
         self._read(m, ram)
         self._write(m, ram)
         return m
 
-    def _read(self, m: Module, ram: BlockRam) -> None:
-        """Three stages, each of which moves on when the next one does or is empty."""
-        left = Signal(8)
-        outside = Signal()
-        found, found_outside, found_last = Signal(), Signal(), Signal()
-        take, fetch = Signal(), Signal()  # into R, out of the memory
+    def _read(self, m: Module, ram: DeepRam) -> None:
+        """Addresses, then memory, then two places for beats: all before moves when one is free."""
+        tag = data.StructLayout({"outside": 1, "last": 1, "id": 1})
+        m.submodules.beats = beats = Skid(data.StructLayout({"word": len(self.rdata), "tag": tag}))
+        move = beats.i.ready
         asked = Signal()  # addresses of a burst are still to be read
-        m.d.comb += [
-            take.eq(~self.rvalid | self.rready),
-            fetch.eq(~found | take),
-            self.arready.eq(~asked),
-            ram.read.eq(fetch),
-        ]
+        left = Signal(8)
         index = Signal.like(ram.read_address)
-        identity, found_identity = Signal.like(self.arid), Signal.like(self.arid)
-        m.d.comb += ram.read_address.eq(index)
-        with m.If(asked & fetch):
+        burst = Signal(tag)
+        with m.If(asked & move):
             m.d.sync += [index.eq(index + 1), left.eq(left - 1), asked.eq(left != 0)]
         with m.If(self.arvalid & ~asked):
             m.d.sync += [
                 asked.eq(1),
                 left.eq(self.arlen),
                 index.eq(self._index(self.araddr)),
-                outside.eq(self._outside(self.araddr)),
-                identity.eq(self.arid),
+                burst.outside.eq(self._outside(self.araddr)),
+                burst.id.eq(self.arid),
             ]
-        with m.If(fetch):
-            m.d.sync += [
-                found.eq(asked),
-                found_last.eq(left == 0),
-                found_outside.eq(outside),
-                found_identity.eq(identity),
-            ]
-        with m.If(take):
-            m.d.sync += [
-                self.rvalid.eq(found),
-                self.rdata.eq(Mux(found_outside, 0, ram.read_data)),
-                self.rresp.eq(Mux(found_outside, SLVERR, OKAY)),
-                self.rlast.eq(found_last),
-                self.rid.eq(found_identity),
-            ]
+        m.d.comb += [
+            self.arready.eq(~asked),
+            burst.last.eq(left == 0),
+            ram.move.eq(move),
+            ram.read_address.eq(index),
+        ]
+        with m.If(move):
+            valid = delayed(m, asked, ram.LATENCY, "valid", reset_less=False)
+            found = delayed(m, burst, ram.LATENCY, "found")
+        m.d.comb += [
+            beats.i.valid.eq(valid),
+            beats.i.p.word.eq(Mux(found.outside, 0, ram.read_data)),
+            beats.i.p.tag.eq(found),
+            beats.o.ready.eq(self.rready),
+            self.rvalid.eq(beats.o.valid),
+            self.rdata.eq(beats.o.p.word),
+            self.rresp.eq(Mux(beats.o.p.tag.outside, SLVERR, OKAY)),
+            self.rlast.eq(beats.o.p.tag.last),
+            self.rid.eq(beats.o.p.tag.id),
+        ]
 
-    def _write(self, m: Module, ram: BlockRam) -> None:
+    def _write(self, m: Module, ram: DeepRam) -> None:
         """Address, beats, answer, one after the other."""
         busy = Signal()  # a burst has its address
         outside = Signal()
