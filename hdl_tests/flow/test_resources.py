@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue]
 
 from vitaccel.census import Storage, census
 from vitaccel.config import PRESETS, AcceleratorConfig
@@ -51,6 +52,14 @@ def test_bytes_written_separately_take_nine_bits(width: int, depth: int, blocks:
 def test_two_reading_ports_need_blocks_of_18_bits() -> None:
     assert words(Storage(36, 512, "block")).blocks == 1
     assert words(Storage(36, 512, "block", readers=2)).blocks == 2
+
+
+@pytest.mark.parametrize("name", ["mxu", "vector", "weight_buffer", "shell"])
+def test_products_with_constants_are_sums(name: str) -> None:
+    """Yosys would take a multiplier block. The other units index arrays, which it sees through."""
+    config = PRESETS["small"].replace(rows=3, columns=6)
+    text = rtlil.convert(UNITS[name](config), emit_src=False, platform="ecp5")
+    assert "cell $mul " not in text
 
 
 def test_census_counts_shared_parts_as_often_as_they_occur() -> None:

@@ -13,6 +13,7 @@ from vitaccel.hw.mxu.array import Array
 from vitaccel.hw.mxu.loader import Loader
 from vitaccel.hw.mxu.streamer import Streamer
 from vitaccel.hw.ports import DrainPort, ReadPort, command_layout
+from vitaccel.hw.primitives.times import times
 
 __all__ = ["Mxu"]
 
@@ -145,7 +146,7 @@ class Mxu(wiring.Component):
         masked = (command.lanes_before != 0) | (command.lanes_after != 0)
         pot = ~weight if self.config.log2_attention else 0
         packed = ~weight if self.config.packed else 0
-        span = command.stationary_stride * self.config.rows
+        span = times(command.stationary_stride, self.config.rows)
         far = span[STRIDE_BITS:].any()
         if self.config.packed:  # pairs of blocks are twice as far apart
             far |= span[STRIDE_BITS - 1] & (command.columns == isa.Columns.PACKED)
