@@ -3,38 +3,23 @@
 
 import pytest
 from amaranth import Assert, Assume, Elaboratable, Module, Signal
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 
 from hdl_tests.harness.formal import prove, prove_streams
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.streams.credits import Credits
 from vitaccel.hw.streams.row_buffer import RowBuffer
-from vitaccel.hw.vector.isqrt import Isqrt
-from vitaccel.hw.vector.iterate import Chain, Iterate
-from vitaccel.hw.vector.normalize import Normalize
 from vitaccel.hw.vector.parts import Join, Split, SplitWrites
-from vitaccel.hw.vector.reciprocal import Reciprocal
 
 pytestmark = pytest.mark.formal
 
 PARTS = AcceleratorConfig(rows=6, columns=6, vector_cycles=3)
-LAYOUT = data.StructLayout({"x": 3})
-
-
-def rotate(now: data.View) -> dict:
-    return {"x": now.x.rotate_left(1)}
 
 
 @pytest.mark.parametrize(
     ("name", "dut"),
     [
         ("row_buffer", RowBuffer(2, 4)),
-        ("iterate_1", Iterate(LAYOUT, 1, rotate)),
-        ("iterate_3", Iterate(LAYOUT, 3, rotate)),
-        ("chain", Chain(LAYOUT, [(2, rotate), (1, rotate)])),
-        ("isqrt", Isqrt(1, 2)),
-        ("reciprocal", Reciprocal(1, 2)),
-        ("normalize", Normalize(6, 1, 3, 5, 1)),
         ("split", Split(PARTS)),
         ("join", Join(PARTS)),
         ("split_writes", SplitWrites(PARTS)),

@@ -6,16 +6,16 @@ import pytest
 import torch
 
 from golden.ops.isqrt import isqrt
-from hdl_tests.harness.pysim import run_stream
+from hdl_tests.harness.pysim import run_paced
 from vitaccel.hw.vector.isqrt import Isqrt
 
 
 def run(values: list[int], n_stages: int, pause: float = 0.0, seed: int = 0) -> list[int]:
     dut = Isqrt(16, n_stages)
     sent = [{"value": value, "tag": n} for n, value in enumerate(values)]
-    got = run_stream(dut, sent, len(sent), i=dut.i, o=dut.o, pause=pause, seed=seed)
-    assert [item.tag for item in got] == list(range(len(sent)))
-    return [item.root for item in got]
+    got = run_paced(dut, sent, interval=16 // n_stages, pause=pause, seed=seed)
+    assert [item.tag for _, item in got] == list(range(len(sent)))
+    return [item.root for _, item in got]
 
 
 def near_squares(seed: int, count: int) -> list[int]:
@@ -47,9 +47,6 @@ def test_takes_small_numbers_too() -> None:
 
 @pytest.mark.parametrize("n_stages", [1, 2, 4, 16])
 def test_takes_its_interval_and_latency(n_stages: int) -> None:
-    dut = Isqrt(1, n_stages)
-    sent = [{"value": 1 << 30, "tag": 0}] * 20
-    cycles = 19 * 16 // n_stages + Isqrt.LATENCY + 1
-    run_stream(dut, sent, 20, i=dut.i, o=dut.o, max_cycles=cycles + 1)
-    with pytest.raises(AssertionError, match="19 of 20"):
-        run_stream(dut, sent, 20, i=dut.i, o=dut.o, max_cycles=cycles - 1)
+    interval = 16 // n_stages
+    got = run_paced(Isqrt(1, n_stages), [{"value": 1 << 30, "tag": 0}] * 20, interval=interval)
+    assert [cycle for cycle, _ in got] == [Isqrt.LATENCY + n * interval for n in range(20)]

@@ -46,15 +46,14 @@ class Isqrt(wiring.Component):
 
     Members
     -------
-    i : In(stream of radicand_layout)
-        Any 32-bit number.
-    o : Out(stream of root_layout)
+    i : In(stream of radicand_layout, always ready)
+        Any 32-bit number; numbers come ``16 / n_stages`` cycles apart or more.
+    o : Out(stream of root_layout, always ready)
         Its root, 0 to 65535.
 
     Timing
     ------
-    Latency `LATENCY` cycles; one number every ``16 / n_stages`` cycles. Combinational path from
-    ``o.ready`` to ``i.ready``.
+    Latency `LATENCY` cycles. `o` is a register; nothing waits.
 
     Numerics
     --------
@@ -74,8 +73,8 @@ class Isqrt(wiring.Component):
         self.tag = tag
         self.n_stages = n_stages
         super().__init__({
-            "i": In(stream.Signature(radicand_layout(tag))),
-            "o": Out(stream.Signature(root_layout(tag))),
+            "i": In(stream.Signature(radicand_layout(tag), always_ready=True)),
+            "o": Out(stream.Signature(root_layout(tag), always_ready=True)),
         })
 
     def elaborate(self, platform: object) -> Module:
@@ -92,10 +91,8 @@ class Isqrt(wiring.Component):
             steps.i.p.value.eq(self.i.p.value),
             steps.i.p.tag.eq(self.i.p.tag),
             steps.i.valid.eq(self.i.valid),
-            self.i.ready.eq(steps.i.ready),
             self.o.p.root.eq(steps.o.p.root),
             self.o.p.tag.eq(steps.o.p.tag),
             self.o.valid.eq(steps.o.valid),
-            steps.o.ready.eq(self.o.ready),
         ]
         return m

@@ -7,6 +7,7 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from vitaccel.hw.primitives.pipe import delayed
 from vitaccel.hw.streams.stream import link
 
 __all__ = ["Chain", "Iterate", "Step"]
@@ -28,13 +29,12 @@ class Iterate(wiring.Component):
 
     Members
     -------
-    i, o : In, Out(stream of layout)
-        Before and after.
+    i, o : In, Out(stream of layout, always ready)
+        Before and after. Structures enter ``n_steps`` cycles apart or more.
 
     Timing
     ------
-    Latency ``n_steps`` cycles; one structure every ``n_steps`` cycles. Payload and valid of `o` are
-    registers; combinational path from ``o.ready`` to ``i.ready``.
+    Latency ``n_steps`` cycles. `o` is a register; nothing waits.
     """
 
     i: stream.Interface
@@ -44,31 +44,18 @@ class Iterate(wiring.Component):
         self.layout = layout
         self.n_steps = n_steps
         self.step = step
-        super().__init__({"i": In(stream.Signature(layout)), "o": Out(stream.Signature(layout))})
+        signature = stream.Signature(layout, always_ready=True)
+        super().__init__({"i": In(signature), "o": Out(signature)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        left = Signal(range(self.n_steps))
-        busy = Signal()
-        take = Signal()
         now = Signal(self.layout)
-        following = Signal(self.layout)
-        m.d.comb += [
-            self.o.valid.eq(busy & (left == 0)),
-            self.i.ready.eq(~busy | (self.o.valid & self.o.ready)),
-            take.eq(self.i.valid & self.i.ready),
-            now.eq(Mux(take, self.i.payload, self.o.payload)),
-            following.eq(now),
-        ]
-        m.d.comb += [following[field].eq(value) for field, value in self.step(now).items()]
-        with m.If(take):
-            m.d.sync += [busy.eq(1), left.eq(self.n_steps - 1)]
-        with m.Elif(left != 0):
-            m.d.sync += left.eq(left - 1)
-        with m.Elif(self.o.ready):
-            m.d.sync += busy.eq(0)
-        with m.If(take | (left != 0)):
-            m.d.sync += self.o.payload.eq(following)
+        again = self.n_steps > 1
+        m.d.comb += now.eq(Mux(self.i.valid, self.i.p, self.o.p) if again else self.i.p)
+        m.d.sync += self.o.p.eq(now)
+        m.d.sync += [self.o.p[field].eq(value) for field, value in self.step(now).items()]
+        valid = delayed(m, self.i.valid, self.n_steps, "valid", reset_less=False)
+        m.d.comb += self.o.valid.eq(valid)
         return m
 
 
@@ -77,13 +64,13 @@ class Chain(wiring.Component):
 
     Members
     -------
-    i, o : In, Out(stream of layout)
-        Before the first and after the last.
+    i, o : In, Out(stream of layout, always ready)
+        Before the first and after the last. Structures enter as many cycles apart as the slowest
+        takes, or more.
 
     Timing
     ------
-    The latencies add up; the interval is the longest one. Combinational path from ``o.ready`` to
-    ``i.ready``.
+    The latencies add up. `o` is a register; nothing waits.
     """
 
     i: stream.Interface
@@ -92,7 +79,8 @@ class Chain(wiring.Component):
     def __init__(self, layout: data.StructLayout, stages: Sequence[tuple[int, Step]]) -> None:
         self.layout = layout
         self.stages = stages
-        super().__init__({"i": In(stream.Signature(layout)), "o": Out(stream.Signature(layout))})
+        signature = stream.Signature(layout, always_ready=True)
+        super().__init__({"i": In(signature), "o": Out(signature)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

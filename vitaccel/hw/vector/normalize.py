@@ -39,15 +39,15 @@ class Normalize(wiring.Component):
 
     Members
     -------
-    i : In(stream of number_layout)
+    i : In(stream of number_layout, always ready)
         Number.
-    o : Out(stream of aligned_layout)
+    o : Out(stream of aligned_layout, always ready)
         Its top bits and the units moved; of 0, ``zero`` and an unspecified count.
 
     Timing
     ------
-    Latency `latency` cycles: one for each bit of ``most``; one number per cycle. Combinational
-    path from ``o.ready`` to ``i.ready``.
+    Latency `latency` cycles: one for each bit of ``most``; one number per cycle. `o` depends on
+    registers alone; nothing waits.
     """
 
     i: stream.Interface
@@ -60,8 +60,10 @@ class Normalize(wiring.Component):
         self.latency = bits_for(most)
         self.tag = tag
         super().__init__({
-            "i": In(stream.Signature(number_layout(width, tag))),
-            "o": Out(stream.Signature(aligned_layout(out_width, self.latency, tag))),
+            "i": In(stream.Signature(number_layout(width, tag), always_ready=True)),
+            "o": Out(
+                stream.Signature(aligned_layout(out_width, self.latency, tag), always_ready=True)
+            ),
         })
 
     def _step(self, bit: int) -> Step:
@@ -84,12 +86,10 @@ class Normalize(wiring.Component):
             steps.i.p.value.eq(self.i.p.value),
             steps.i.p.tag.eq(self.i.p.tag),
             steps.i.valid.eq(self.i.valid),
-            self.i.ready.eq(steps.i.ready),
             self.o.p.value.eq(steps.o.p.value[-self.out_width :]),
             self.o.p.count.eq(steps.o.p.count),
             self.o.p.zero.eq(~steps.o.p.value[-self.unit :].any()),
             self.o.p.tag.eq(steps.o.p.tag),
             self.o.valid.eq(steps.o.valid),
-            steps.o.ready.eq(self.o.ready),
         ]
         return m

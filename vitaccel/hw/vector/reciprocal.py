@@ -44,15 +44,14 @@ class Reciprocal(wiring.Component):
 
     Members
     -------
-    i : In(stream of divisor_layout)
-        n from 2**15 to 2**16 - 1.
-    o : Out(stream of inverse_layout)
+    i : In(stream of divisor_layout, always ready)
+        n from 2**15 to 2**16 - 1; numbers come ``16 / n_stages`` cycles apart or more.
+    o : Out(stream of inverse_layout, always ready)
         Its reciprocal, 2**15 to 65535.
 
     Timing
     ------
-    Latency `LATENCY` cycles; one number every ``16 / n_stages`` cycles. Combinational path from
-    ``o.ready`` to ``i.ready``.
+    Latency `LATENCY` cycles. `o` is a register; nothing waits.
 
     Numerics
     --------
@@ -72,8 +71,8 @@ class Reciprocal(wiring.Component):
         self.tag = tag
         self.n_stages = n_stages
         super().__init__({
-            "i": In(stream.Signature(divisor_layout(tag))),
-            "o": Out(stream.Signature(inverse_layout(tag))),
+            "i": In(stream.Signature(divisor_layout(tag), always_ready=True)),
+            "o": Out(stream.Signature(inverse_layout(tag), always_ready=True)),
         })
 
     def elaborate(self, platform: object) -> Module:
@@ -86,11 +85,9 @@ class Reciprocal(wiring.Component):
             steps.i.p.n.eq(self.i.p.n),
             steps.i.p.tag.eq(self.i.p.tag),
             steps.i.valid.eq(self.i.valid),
-            self.i.ready.eq(steps.i.ready),
             self.o.p.inverse.eq(steps.o.p.inverse),
             self.o.p.n.eq(steps.o.p.n),
             self.o.p.tag.eq(steps.o.p.tag),
             self.o.valid.eq(steps.o.valid),
-            steps.o.ready.eq(self.o.ready),
         ]
         return m

@@ -9,11 +9,10 @@ from vitaccel import isa
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.ports import command_layout
 from vitaccel.hw.streams.queue import Queue
-from vitaccel.hw.streams.skid import Skid
-from vitaccel.hw.vector.isqrt import Isqrt, radicand_layout
+from vitaccel.hw.vector.isqrt import Isqrt
 from vitaccel.hw.vector.moments import moments_layout
 from vitaccel.hw.vector.normalize import Normalize
-from vitaccel.hw.vector.reciprocal import Reciprocal, divisor_layout
+from vitaccel.hw.vector.reciprocal import Reciprocal
 from vitaccel.hw.vector.standardize import S_LEAST, statistics_layout
 from vitaccel.hw.vector.variance import V_BITS, Variance, variance_latency
 
@@ -27,8 +26,8 @@ N_ROWS = 16
 def row_scale_latency(config: AcceleratorConfig) -> int:
     """Cycles from a row's sums to its statistics."""
     return (
-        variance_latency(config) + bits_for(MOST) + Skid.LATENCY
-        + Isqrt.LATENCY + Skid.LATENCY + Reciprocal.LATENCY + Queue.LATENCY
+        variance_latency(config) + bits_for(MOST)
+        + Isqrt.LATENCY + Reciprocal.LATENCY + Queue.LATENCY
     )  # fmt: skip
 
 
@@ -80,14 +79,10 @@ class RowScale(wiring.Component):
         tag = data.StructLayout({"mu": signed(16), "shift": 4, "zero": 1})
         m.submodules.variance = variance = Variance(self.config)
         m.submodules.normalize = normalize = Normalize(V_BITS, 2, 32, MOST, signed(16))
-        m.submodules.skid = skid = Skid(radicand_layout(tag))  # shortens the path of ``ready``
-        m.submodules.roots = roots = Skid(divisor_layout(tag))  # and again
         m.submodules.isqrt = isqrt = Isqrt(tag, N_STAGES)
         m.submodules.reciprocal = reciprocal = Reciprocal(tag, N_STAGES)
         m.submodules.rows = rows = Queue(statistics_layout(), N_ROWS)
         wiring.connect(m, wiring.flipped(self.i), variance.i)
-        wiring.connect(m, skid.o, isqrt.i)
-        wiring.connect(m, roots.o, reciprocal.i)
         wiring.connect(m, rows.o, wiring.flipped(self.o))
 
         # V = Vn·4**t with t = 5 - count, so s - 4 = scale_shift + 1 - count.
@@ -100,21 +95,17 @@ class RowScale(wiring.Component):
             normalize.i.p.value.eq(variance.o.p.v),
             normalize.i.p.tag.eq(variance.o.p.mu),
             normalize.i.valid.eq(variance.o.valid),
-            variance.o.ready.eq(normalize.i.ready),
-            skid.i.p.value.eq(normalize.o.p.value),
-            skid.i.p.tag.mu.eq(normalize.o.p.tag),
-            skid.i.p.tag.shift.eq(base - normalize.o.p.count),
-            skid.i.p.tag.zero.eq(normalize.o.p.zero),
-            skid.i.valid.eq(normalize.o.valid),
-            normalize.o.ready.eq(skid.i.ready),
-            roots.i.p.n.eq(isqrt.o.p.root),
-            roots.i.p.tag.eq(isqrt.o.p.tag),
-            roots.i.valid.eq(isqrt.o.valid),
-            isqrt.o.ready.eq(roots.i.ready),
+            isqrt.i.p.value.eq(normalize.o.p.value),
+            isqrt.i.p.tag.mu.eq(normalize.o.p.tag),
+            isqrt.i.p.tag.shift.eq(base - normalize.o.p.count),
+            isqrt.i.p.tag.zero.eq(normalize.o.p.zero),
+            isqrt.i.valid.eq(normalize.o.valid),
+            reciprocal.i.p.n.eq(isqrt.o.p.root),
+            reciprocal.i.p.tag.eq(isqrt.o.p.tag),
+            reciprocal.i.valid.eq(isqrt.o.valid),
             rows.i.p.mu.eq(reciprocal.o.p.tag.mu),
             rows.i.p.inverse.eq(Mux(reciprocal.o.p.tag.zero, 0, reciprocal.o.p.inverse)),
             rows.i.p.shift.eq(reciprocal.o.p.tag.shift),
-            rows.i.valid.eq(reciprocal.o.valid),
-            reciprocal.o.ready.eq(1),  # at most N_ROWS rows are inside
+            rows.i.valid.eq(reciprocal.o.valid),  # at most N_ROWS rows are inside
         ]
         return m

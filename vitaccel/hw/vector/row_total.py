@@ -81,19 +81,22 @@ class RowTotal(wiring.Component):
         m.submodules.reciprocal = reciprocal = Reciprocal(4, N_STAGES)
         m.submodules.rows = rows = Queue(total_layout(), N_ROWS)
         self._add(m, sums)
+        wait = Signal(range(self.INTERVAL))  # cycles until the reciprocal takes another
+        with m.If(sums.o.valid & sums.o.ready):
+            m.d.sync += wait.eq(self.INTERVAL - 1)
+        with m.Elif(wait != 0):
+            m.d.sync += wait.eq(wait - 1)
         m.d.comb += [
+            sums.o.ready.eq(wait == 0),
             normalize.i.p.value.eq(sums.o.payload),
-            normalize.i.valid.eq(sums.o.valid),
-            sums.o.ready.eq(normalize.i.ready),
+            normalize.i.valid.eq(sums.o.valid & sums.o.ready),
             reciprocal.i.p.n.eq(normalize.o.p.value),
             reciprocal.i.p.tag.eq(spread - normalize.o.p.count),
             reciprocal.i.valid.eq(normalize.o.valid),
-            normalize.o.ready.eq(reciprocal.i.ready),
             rows.i.p.n.eq(reciprocal.o.p.n),
             rows.i.p.t.eq(reciprocal.o.p.tag),
             rows.i.p.inverse.eq(reciprocal.o.p.inverse),
-            rows.i.valid.eq(reciprocal.o.valid),
-            reciprocal.o.ready.eq(1),  # at most N_ROWS rows are inside
+            rows.i.valid.eq(reciprocal.o.valid),  # at most N_ROWS rows are inside
         ]
         wiring.connect(m, rows.o, wiring.flipped(self.o))
         return m

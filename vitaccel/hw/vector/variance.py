@@ -46,8 +46,8 @@ class Variance(wiring.Component):
         while no row is inside.
     i : In(stream of moments_layout)
         Sums of a row.
-    o : Out(stream of variance_layout)
-        To be taken within `INTERVAL` cycles, then replaced.
+    o : Out(stream of variance_layout, always ready)
+        Variance and mean.
 
     Timing
     ------
@@ -73,7 +73,7 @@ class Variance(wiring.Component):
             "mean_mul": In(17),
             "mean_shift": In(6),
             "i": In(stream.Signature(moments_layout())),
-            "o": Out(stream.Signature(variance_layout())),
+            "o": Out(stream.Signature(variance_layout(), always_ready=True)),
         })
 
     def elaborate(self, platform: object) -> Module:
@@ -123,11 +123,4 @@ class Variance(wiring.Component):
             rounding.shift.eq(self.mean_shift - MEAN_SHIFT_LEAST),
         ]
         mean = delayed(m, rounding.o, 6 - RoundShift.LATENCY, "mean")
-        with m.If(done):
-            m.d.sync += [
-                self.o.p.v.eq(total),
-                self.o.p.mu.eq(mean),
-                self.o.valid.eq(1),
-            ]
-        with m.Elif(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
+        m.d.sync += [self.o.p.v.eq(total), self.o.p.mu.eq(mean), self.o.valid.eq(done)]
