@@ -16,7 +16,7 @@ CHIP = find_board("ulx3s-85f").sdram
 def test_sdram(bus_bytes: int) -> None:
     config = AcceleratorConfig(axi_bytes=bus_bytes)  # pyright: ignore[reportArgumentType]
     assert CHIP is not None
-    controller = make_controller(CHIP, config, 50e6, OUT / "controllers", simulated=True)
+    controller = make_controller(CHIP, 50e6, OUT / "controllers", simulated=True)
     simulate(
         Sdram(config, controller),
         name=f"sdram{bus_bytes}",

@@ -45,9 +45,8 @@ def _core(request: dict[str, Any]) -> Any:
         "sdram_rank_nb": 1,
         "sdram_phy": phy.GENSDRPHY,
         "sys_clk_freq": request["hz"],
-        "user_ports": {
-            "bus": {"type": "axi", "data_width": 8 * request["bus_bytes"], "id_width": 1}
-        },
+        # As wide as the chip: LiteDRAM's own converter loses every third cycle.
+        "user_ports": {"bus": {"type": "axi", "data_width": 8 * request["width"], "id_width": 1}},
     }
     if not request["simulated"]:
         return gen.LiteDRAMCore(LatticePlatform(FPGA, io=[], toolchain="trellis"), config)

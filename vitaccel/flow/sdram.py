@@ -1,11 +1,10 @@
-"""LiteDRAM's controller of an SDRAM chip, generated once per chip, clock and bus."""
+"""LiteDRAM's controller of an SDRAM chip, generated once per chip and clock."""
 
 import hashlib
 import importlib.metadata
 import json
 from pathlib import Path
 
-from vitaccel.config import AcceleratorConfig
 from vitaccel.flow import tools
 from vitaccel.flow.gateware import locked
 from vitaccel.hw.memory.sdram import Chip, Controller
@@ -14,15 +13,11 @@ from vitaccel.hw.memory.sdram_setup import Step
 __all__ = ["make_controller"]
 
 
-def make_controller(
-    chip: Chip, config: AcceleratorConfig, hz: float, cache: Path, *, simulated: bool = False
-) -> Controller:
+def make_controller(chip: Chip, hz: float, cache: Path, *, simulated: bool = False) -> Controller:
     """Generate a controller, or find the one of an earlier call.
 
     Parameters
     ----------
-    config
-        Sets the data bus.
     hz
         Clock of core and chip: refresh and pauses depend on it.
     cache
@@ -44,7 +39,6 @@ def make_controller(
     request = json.dumps({
         "chip": chip.name,
         "width": chip.width,
-        "bus_bytes": config.axi_bytes,
         "hz": hz,
         "simulated": simulated,
     })

@@ -10,7 +10,8 @@ from amaranth.lib.wiring import Out
 from amaranth.utils import exact_log2
 
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.axi.axi import Ports, read_ports, write_ports
+from vitaccel.hw.axi.axi import Ports, expose, read_ports, write_ports
+from vitaccel.hw.axi.narrow import NARROW, AxiNarrow, narrow_ports
 from vitaccel.hw.memory.sdram_setup import SdramSetup, Step
 
 __all__ = ["Chip", "Controller", "Sdram"]
@@ -37,7 +38,7 @@ class Chip:
 
 @dataclass(frozen=True)
 class Controller:
-    """LiteDRAM's controller for one chip, clock and bus, as `vitaccel.flow.sdram` makes it.
+    """LiteDRAM's controller for one chip and clock, as `vitaccel.flow.sdram` makes it.
 
     Parameters
     ----------
@@ -64,7 +65,7 @@ class Sdram(Ports, wiring.Component):
     Parameters
     ----------
     config
-        Sets the data bus, which is the one that ``controller`` was made for.
+        Sets the data bus; bursts have at most `MOST_BEATS` times the bytes of the chip's data bus.
     pins
         Ports of the instance that lead to the chip, ``o_sdram_*`` and ``io_sdram_dq``; none for a
         simulated one.
@@ -73,6 +74,10 @@ class Sdram(Ports, wiring.Component):
     -------
     ar*, r*, aw*, w*, b*
         AXI4 channels of a slave. INCR bursts of full beats only; every answer is OKAY.
+
+    Timing
+    ------
+    That of ``sdram`` in `vitaccel.memories` or a little better.
 
     Source
     ------
@@ -88,13 +93,14 @@ class Sdram(Ports, wiring.Component):
         self.config = config
         self.controller = controller
         self.pins = pins or {}
-        super().__init__({name: port.flip() for name, port in self._ports().items()})
-
-    def _ports(self) -> Mapping[str, wiring.Member]:
-        return {**read_ports(self.config), **write_ports(self.config)}
+        ports = {**read_ports(config), **write_ports(config)}
+        super().__init__({name: port.flip() for name, port in ports.items()})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        width = self.controller.chip.width
+        m.submodules.narrow = narrow = AxiNarrow(self.config, width)
+        expose(m, self, narrow, self.signature.members)
         m.submodules.setup = setup = SdramSetup(self.controller.setup)
         clocking = {"i_clk": ClockSignal()}
         if self.controller.simulated:
@@ -104,7 +110,7 @@ class Sdram(Ports, wiring.Component):
         m.submodules.controller = Instance(
             "litedram_core",
             **clocking,
-            **self._bus(),
+            **self._bus(narrow),
             **self.pins,
             i_wb_ctrl_adr=setup.address,
             i_wb_ctrl_dat_w=setup.data,
@@ -118,13 +124,14 @@ class Sdram(Ports, wiring.Component):
         )
         return m
 
-    def _bus(self) -> dict[str, Any]:
+    def _bus(self, narrow: AxiNarrow) -> dict[str, Any]:
         """AXI ports of the instance; its addresses end with the chip, its sizes have four bits."""
+        chip = self.controller.chip
         ports: dict[str, Any] = {}
-        for name, port in self._ports().items():
-            value = getattr(self, name)
+        for name, port in narrow_ports(self.config, chip.width).items():
+            value = getattr(narrow, NARROW + name)
             if name.endswith("addr"):
-                value = value[: exact_log2(self.controller.chip.size)]
+                value = value[: exact_log2(chip.size)]
             if name.endswith("size"):
                 value |= Const(0, 4)
             ports[f"{'i' if port.flow is Out else 'o'}_user_port_bus_{name}"] = value
