@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth import ClockSignal, Const, Elaboratable, Instance, Module, Signal
+from amaranth import ClockDomain, ClockSignal, Const, Elaboratable, Instance, Module, Signal
 from amaranth.lib import io
 from amaranth.lib.cdc import ResetSynchronizer
 
@@ -17,7 +17,7 @@ _DIVIDERS = 128
 
 @dataclass(frozen=True)
 class Pll:
-    """Dividers of an EHXPLLL whose only output is also its feedback.
+    """Dividers of an EHXPLLL whose first output is also its feedback.
 
     ``mhz = oscillator / before * feedback``; the oscillator inside runs at ``mhz * after``.
 
@@ -49,11 +49,20 @@ class Clocking(Elaboratable):
     """Clock of ``pll`` and reset for the domain ``sync``, which whoever uses this defines.
 
     It is in reset until the clock is stable, and while the platform's reset button, if it has one,
-    is pressed. Both clocks are constrained.
+    is pressed. All clocks are constrained.
+
+    Parameters
+    ----------
+    pll
+        See `Pll`.
+    late
+        Domain of the same clock a quarter of a cycle later, without a reset, which is defined here
+        and in all that is around; None: there is none.
     """
 
-    def __init__(self, pll: Pll) -> None:
+    def __init__(self, pll: Pll, late: str | None = None) -> None:
         self.pll = pll
+        self.late = late
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -68,13 +77,35 @@ class Clocking(Elaboratable):
             pressed = button.i
         clock = Signal(name="core_clock", attrs={"keep": 1})
         locked = Signal()
-        m.submodules.pll = self._cell(oscillator.i, clock, locked)
+        clocks = {"o_CLKOP": clock}
+        if self.late is not None:
+            later = Signal(name=f"{self.late}_clock", attrs={"keep": 1})
+            m.domains += ClockDomain(self.late, reset_less=True)
+            m.d.comb += ClockSignal(self.late).eq(later)
+            clocks |= {"o_CLKOS": later, **self._quarter()}
+            platform.add_clock_constraint(later, self.pll.mhz * 1e6)
+        m.submodules.pll = self._cell(oscillator.i, clock, locked, clocks)
         platform.add_clock_constraint(clock, self.pll.mhz * 1e6)
         m.d.comb += ClockSignal().eq(clock)
         m.submodules.reset = ResetSynchronizer(~locked | pressed, domain="sync")
         return m
 
-    def _cell(self, oscillator: Signal, clock: Signal, locked: Signal) -> Instance:
+    def _quarter(self) -> dict[str, Any]:
+        """Parameters of the second output; its phase counts eighths of the oscillator inside."""
+        after = self.pll.after
+        return {
+            "p_CLKOS_ENABLE": "ENABLED",
+            "p_CLKOS_DIV": after,
+            "p_CLKOS_CPHASE": after - 1 + 2 * after // 8,
+            "p_CLKOS_FPHASE": 2 * after % 8,
+            "a_FREQUENCY_PIN_CLKOS": str(round(self.pll.mhz, 6)),
+            "p_OUTDIVIDER_MUXB": "DIVB",
+            "i_ENCLKOS": 0,
+        }
+
+    def _cell(
+        self, oscillator: Signal, clock: Signal, locked: Signal, more: dict[str, Any]
+    ) -> Instance:
         pll = self.pll
         return Instance(
             "EHXPLLL",
@@ -106,6 +137,6 @@ class Clocking(Elaboratable):
             i_PHASEDIR=1,
             i_PHASESTEP=1,
             i_PHASELOADREG=1,
-            o_CLKOP=clock,
             o_LOCK=locked,
+            **more,
         )

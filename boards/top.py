@@ -7,16 +7,18 @@ from amaranth.lib import io
 
 from boards.board import Board
 from boards.clocking import Clocking, Pll
+from boards.sdram_pins import CLOCK_DOMAIN, sdram_pins
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.link.board_core import LIGHTS, BoardCore
 from vitaccel.hw.link.uart import divisor
 from vitaccel.hw.memory.axi_ram import AxiRam
+from vitaccel.hw.memory.sdram import Controller, Sdram
 
 __all__ = ["BoardTop"]
 
 
 class BoardTop(Elaboratable):
-    """`BoardCore` with block RAM as its memory, on a platform of Amaranth.
+    """`BoardCore` with block RAM or SDRAM as its memory, on a platform of Amaranth.
 
     Parameters
     ----------
@@ -24,26 +26,25 @@ class BoardTop(Elaboratable):
         Gives pins, and the rate of the serial port.
     config
         Of the accelerator.
-    memory_bytes
-        See `AxiRam`.
+    memory
+        Bytes of block RAM, see `AxiRam`; or the controller of the board's SDRAM, for the clock of
+        ``pll``.
     pll
         Makes the clock of all of it.
     """
 
     def __init__(
-        self, board: Board, config: AcceleratorConfig, memory_bytes: int, pll: Pll
+        self, board: Board, config: AcceleratorConfig, memory: int | Controller, pll: Pll
     ) -> None:
         self.board = board
+        self.config = config
+        self.memory = memory
         self.pll = pll
-        hz = pll.mhz * 1e6
-        memory = AxiRam(config, memory_bytes)
-        self.core = BoardCore(config, memory, memory_bytes, divisor(hz, board.link.baud(hz)))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.domains.sync = ClockDomain()
-        m.submodules.clocking = Clocking(self.pll)
-        m.submodules.core = core = self.core
+        m.submodules.core = core = self._core(m, platform)
         pins = platform.request("uart", 0, dir="-")
         m.submodules.rx = rx = io.Buffer(io.Direction.Input, pins.rx)
         m.submodules.tx = tx = io.Buffer(io.Direction.Output, pins.tx)
@@ -54,3 +55,17 @@ class BoardTop(Elaboratable):
             m.submodules[f"light_{n}"] = light = io.Buffer(io.Direction.Output, pin)
             m.d.comb += light.o.eq(core.lights[n])
         return m
+
+    def _core(self, m: Module, platform: Any) -> BoardCore:
+        """Make the core, its memory and the clocks that both need."""
+        memory, config = self.memory, self.config
+        if isinstance(memory, Controller):
+            m.submodules.clocking = Clocking(self.pll, CLOCK_DOMAIN)
+            slave = Sdram(config, memory, sdram_pins(m, platform))
+            platform.add_file("litedram.v", memory.verilog)
+            size = memory.chip.size
+        else:
+            m.submodules.clocking = Clocking(self.pll)
+            slave, size = AxiRam(config, memory), memory
+        hz = self.pll.mhz * 1e6
+        return BoardCore(config, slave, size, divisor(hz, self.board.link.baud(hz)))

@@ -27,7 +27,8 @@ class Plan:
     Parameters
     ----------
     files
-        Name to text: netlist, constraints, script of Yosys.
+        Name to text: netlist, constraints, script of Yosys, what the design adds by
+        ``platform.add_file``.
     routing, packing
         Tool and arguments that read ``top.json`` and make ``top.config``, and that make
         ``top.bit`` of it.
@@ -65,7 +66,7 @@ def make_plan(top: Elaboratable, platform: Any) -> Plan:
             script_after_synth=_AFTER_SYNTHESIS,
         )
     _, routing, packing = json.loads(plan.files[f"build_{TOP}.json"])["commands"]
-    kept = {f"{TOP}{end}" for end in (".il", ".ys", ".lpf")}
+    kept = {*(f"{TOP}{end}" for end in (".il", ".ys", ".lpf")), *platform.extra_files}
     return Plan(
         files={name: text for name, text in plan.files.items() if name in kept},
         routing=(*routing, *ROUTER, "--timing-allow-fail"),
