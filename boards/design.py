@@ -7,10 +7,13 @@ from boards.clocking import Pll, pll_clocks
 from boards.top import BoardTop
 from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
+from vitaccel.hw.memory.sdram import Controller
 
 __all__ = ["SLOWEST_MHZ", "Design"]
 
 SLOWEST_MHZ, FASTEST_MHZ = 10.0, 200.0
+# LiteDRAM reads the SDRAM two cycles late up to here, which is what its pins are made for.
+FASTEST_SDRAM_MHZ = 100.0
 
 
 @dataclass(frozen=True)
@@ -20,12 +23,15 @@ class Design:
     Parameters
     ----------
     memory_bytes
-        Of block RAM, see `boards.fit.memory_size`.
+        Of block RAM, see `boards.fit.memory_size`, or of the board's SDRAM.
+    sdram
+        Which of the two.
     """
 
     board: Board
     config: AcceleratorConfig
     memory_bytes: int
+    sdram: bool = False
 
     @property
     def oscillator_mhz(self) -> float:
@@ -35,7 +41,8 @@ class Design:
     def clocks(self) -> list[Pll]:
         """Every clock that the PLL makes and the serial port can work with, slowest first."""
         found = []
-        for pll in pll_clocks(self.oscillator_mhz, SLOWEST_MHZ, FASTEST_MHZ):
+        fastest = FASTEST_SDRAM_MHZ if self.sdram else FASTEST_MHZ
+        for pll in pll_clocks(self.oscillator_mhz, SLOWEST_MHZ, fastest):
             try:
                 self.board.link.baud(pll.mhz * 1e6)
             except ConfigError:
@@ -63,6 +70,6 @@ class Design:
         """Fastest clock of `clocks` that is not above ``mhz``."""
         return next((pll for pll in reversed(self.clocks()) if pll.mhz <= mhz), None)
 
-    def top(self, pll: Pll) -> BoardTop:
-        """Gateware at the clock of ``pll``."""
-        return BoardTop(self.board, self.config, self.memory_bytes, pll)
+    def top(self, pll: Pll, controller: Controller | None = None) -> BoardTop:
+        """Gateware at the clock of ``pll``, with the controller if the memory is SDRAM."""
+        return BoardTop(self.board, self.config, controller or self.memory_bytes, pll)

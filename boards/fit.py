@@ -8,11 +8,20 @@ from vitaccel.census import Storage
 from vitaccel.config import AcceleratorConfig
 from vitaccel.ecp5 import Resources, words
 from vitaccel.errors import ConfigError
-from vitaccel.hw.axi.axi import PAGE_BYTES
+from vitaccel.hw.axi.axi import PAGE_BYTES, max_beats
+from vitaccel.hw.axi.narrow import MOST_BEATS
 from vitaccel.hw.memory.deep_ram import part_depths
 from vitaccel.resources import resources
 
-__all__ = ["check_fit", "fit_line", "memory_size", "needed", "shortfalls"]
+__all__ = [
+    "check_fit",
+    "check_fit_sdram",
+    "fit_line",
+    "fits",
+    "memory_size",
+    "needed",
+    "shortfalls",
+]
 
 NAMES = {
     "comb": "LUT4",
@@ -23,6 +32,8 @@ NAMES = {
 # Bridge, arbiter, serial port, memory and clock beside the accelerator: what Yosys 0.70 makes of
 # them, see hdl_tests/boards/test_fit.py. The bridge's queue of requests is one block.
 SURROUNDINGS = Resources(comb=1500, ff=1100, ram=1)
+# LiteDRAM's controller with `Sdram` around it, likewise.
+SDRAM = Resources(comb=1500, ff=700)
 
 
 def memory_size(program_bytes: int) -> int:
@@ -30,8 +41,10 @@ def memory_size(program_bytes: int) -> int:
     return -(-program_bytes // PAGE_BYTES) * PAGE_BYTES
 
 
-def needed(config: AcceleratorConfig, memory_bytes: int) -> Resources:
+def needed(config: AcceleratorConfig, memory_bytes: int, sdram: bool = False) -> Resources:
     """Estimate the whole design of a board: accelerator, memory, host link."""
+    if sdram:
+        return sum(resources(config).values(), SURROUNDINGS + SDRAM)
     bus = config.axi_bytes
     parts = [
         words(Storage(8 * bus, depth, "block", granules=bus))
@@ -49,11 +62,17 @@ def shortfalls(board: Board, need: Resources) -> Iterator[str]:
             yield f"{amount} {NAMES[kind]} of {has[kind]}"
 
 
-def fit_line(board: Board, need: Resources) -> str:
+def fit_line(board: Board, need: Resources, sdram: bool = False) -> str:
     """Say what a design that fits takes."""
     has = asdict(board.budget)
     parts = [f"{amount} of {has[kind]} {NAMES[kind]}" for kind, amount in asdict(need).items()]
-    return f"fits {board.name}, estimated: {', '.join(parts)}"
+    where = " with its SDRAM" if sdram else ""
+    return f"fits {board.name}{where}, estimated: {', '.join(parts)}"
+
+
+def fits(board: Board, config: AcceleratorConfig, program_bytes: int) -> bool:
+    """Whether accelerator and network fit, with block RAM for memory."""
+    return not list(shortfalls(board, needed(config, memory_size(program_bytes))))
 
 
 def check_fit(board: Board, config: AcceleratorConfig, program_bytes: int = 0) -> Resources:
@@ -73,13 +92,44 @@ def check_fit(board: Board, config: AcceleratorConfig, program_bytes: int = 0) -
     short = list(shortfalls(board, need))
     if not short:
         return need
-    if program_bytes and not list(shortfalls(board, needed(config, 0))):
+    if program_bytes and fits(board, config, 0):
         raise ConfigError(
             f"the network's {memory_size(program_bytes) // 1024} KiB of memory and the accelerator "
             f"would take {', '.join(short)} on {board.name}; quantise to fewer bits, or take a "
             f"board with more block RAM"
         )
-    raise ConfigError(
+    raise _too_small(board, short)
+
+
+def check_fit_sdram(board: Board, config: AcceleratorConfig, program_bytes: int) -> Resources:
+    """Return what the design needs with the board's SDRAM for memory.
+
+    Raises
+    ------
+    ConfigError
+        If that is more than the board has, or the SDRAM is too small or cannot take the bursts.
+    """
+    assert board.sdram is not None
+    if program_bytes > board.sdram.size:
+        raise ConfigError(
+            f"the network's {-(-program_bytes // (1 << 20))} MiB of memory do not fit the "
+            f"{board.sdram.size >> 20} MiB of SDRAM of {board.name}; quantise to fewer bits"
+        )
+    most = MOST_BEATS * board.sdram.width // config.axi_bytes
+    if max_beats(config) > most:
+        raise ConfigError(
+            f"burst_beats must be at most {most} for an axi_bytes of {config.axi_bytes} and the "
+            f"SDRAM of {board.name}, not {config.burst_beats}"
+        )
+    need = needed(config, 0, sdram=True)
+    short = list(shortfalls(board, need))
+    if short:
+        raise _too_small(board, short)
+    return need
+
+
+def _too_small(board: Board, short: list[str]) -> ConfigError:
+    return ConfigError(
         f"{board.name} is too small: the accelerator would take {', '.join(short)}; "
         f"`vitaccel boards` lists what fits"
     )

@@ -25,9 +25,8 @@ _OUTPUTS = (
 def sdram_pins(m: Module, platform: Any) -> dict[str, Any]:
     """Drive the chip's clock from `CLOCK_DOMAIN`; return what `Sdram` takes for ``pins``."""
     port = platform.request("sdram", 0, dir="-")
-    m.submodules.sdram_clock = clock = io.DDRBuffer(
-        io.Direction.Output, port.clk, o_domain=CLOCK_DOMAIN
-    )
+    clock: Any = io.DDRBuffer(io.Direction.Output, port.clk, o_domain=CLOCK_DOMAIN)
+    m.submodules.sdram_clock = clock
     m.d.comb += [clock.o[0].eq(1), clock.o[1].eq(0)]
     pins: dict[str, Any] = {"io_sdram_dq": port.dq.io}
     for theirs, ours in _OUTPUTS:

@@ -28,7 +28,7 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("vitaccel.flow.build.make_plan", fake_plan)
     # No gateware is made that nobody elaborates: Amaranth warns of that, whatever test comes next.
-    monkeypatch.setattr(Design, "top", lambda design, pll: SimpleNamespace(pll=pll))
+    monkeypatch.setattr(Design, "top", lambda design, pll, _: SimpleNamespace(pll=pll))
     monkeypatch.setattr(fit, "resources", lambda config: {"all": Resources(20_000, 10, 41, 33)})
     return Tools(tmp_path / "tools", BOARD, monkeypatch)
 

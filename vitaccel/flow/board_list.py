@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import vitaccel
+from boards.board import Board
 from boards.catalogue import BOARDS
 from boards.fit import needed, shortfalls
 from vitaccel.config import PRESETS
@@ -38,7 +39,7 @@ def board_list(cache: Path, watch: Stopwatch) -> list[dict[str, Any]]:
             "multipliers": board.budget.dsp,
             "luts": board.budget.comb,
             "ram_kib": round(board.budget.ram * BLOCK_KIB),
-            "memory": "on chip",
+            "memory": _memory(board),
             "link": board.link.chip,
             "baud": board.link.bauds[0],
             "preset": board.preset,
@@ -46,6 +47,10 @@ def board_list(cache: Path, watch: Stopwatch) -> list[dict[str, Any]]:
         }
         for board in BOARDS.values()
     ]
+
+
+def _memory(board: Board) -> str:
+    return "on chip" if board.sdram is None else f"{board.sdram.size >> 20} MiB SDRAM"
 
 
 def _needs(cache: Path, watch: Stopwatch) -> Mapping[str, Resources]:

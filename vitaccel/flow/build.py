@@ -9,27 +9,25 @@ from typing import Any
 from boards.board import Board
 from boards.clocking import Pll
 from boards.design import Design
-from boards.fit import check_fit, fit_line, memory_size
+from boards.fit import check_fit, fit_line
 from golden.qnetwork import QNetwork
-from vitaccel.compile import compile_network
 from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import BuildError, TimingError
 from vitaccel.estimate import estimate
 from vitaccel.files import write_files
+from vitaccel.flow.board_memory import choose_memory
 from vitaccel.flow.build_report import build_lines, build_page, build_summary
 from vitaccel.flow.gateware import Gateware, build_gateware, pack
 from vitaccel.flow.nextpnr import Routing
 from vitaccel.flow.plan import Plan, make_plan
+from vitaccel.flow.sdram import make_controller
 from vitaccel.host.deployment import Deployment
-from vitaccel.hw.axi.axi_memory import MemoryTiming
-from vitaccel.hw.memory.axi_ram import AxiRam
 from vitaccel.timing import Stopwatch
 
 __all__ = ["Options", "build"]
 
 ROUNDS = 4  # clocks that --pll tries
 STRETCH_MHZ = 100.0  # what it begins with
-ON_CHIP = MemoryTiming(latency=AxiRam.READ_LATENCY)
 
 
 @dataclass(frozen=True)
@@ -87,17 +85,17 @@ def build(
     with watch("fit"):
         check_fit(board, config)
     with watch("compile"):
-        program = compile_network(network, config, timing=ON_CHIP)
-        need = check_fit(board, config, program.size)
-    tell(fit_line(board, need))
-    design = Design(board, config, memory_size(program.size))
+        memory = choose_memory(network, board, config)
+    program = memory.program
+    tell(fit_line(board, memory.need, memory.sdram))
+    design = Design(board, config, memory.size, memory.sdram)
     pll = design.nearest(STRETCH_MHZ if options.fastest else options.mhz or board.mhz)
     rounds = ROUNDS if options.fastest else 1
     pll, plan, gateware = _close(design, options, watch, pll, rounds)
     with watch("packing"):
         bitstream = pack(plan, gateware, board.fpga)
-    cycles = estimate(program, config, ON_CHIP).cycles
-    about = build_summary(design, pll, plan, gateware, need)
+    cycles = estimate(program, config, memory.timing).cycles
+    about = build_summary(design, pll, plan, gateware, memory.need)
     about |= {
         "network": network.name,
         "trained": network.trained,
@@ -113,8 +111,9 @@ def build(
             "report.html": build_page(about),
         },
     )
-    memory, baud = design.memory_bytes, about["baud"]
-    deployment = Deployment(board.name, config, program, network, memory, baud, pll.mhz)
+    deployment = Deployment(
+        board.name, config, program, network, memory.size, about["baud"], pll.mhz, memory.sdram
+    )
     deployment.save(folder, bitstream=name)
     return about, [*build_lines(about), f"bitstream: {folder / name}"]
 
@@ -124,7 +123,10 @@ def _close(
 ) -> tuple[Pll, Plan, Gateware]:
     """Route at the clock of ``pll``, and at ever slower ones, until one of ``rounds`` closes."""
     with watch("netlist"):
-        plan = make_plan(design.top(pll), design.board.platform())
+        chip, controller = design.board.sdram, None
+        if design.sdram and chip is not None:
+            controller = make_controller(chip, pll.mhz * 1e6, options.cache / "controllers")
+        plan = make_plan(design.top(pll, controller), design.board.platform())
     cache = options.cache / f"{design.board.name}-{design.config.digest()}"
     gateware = build_gateware(plan, cache, options.seeds, watch)
     _check_clocks(gateware.best, pll)

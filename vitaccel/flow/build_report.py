@@ -35,6 +35,7 @@ def build_summary(
         "config_digest": design.config.digest(),
         "config": design.config.model_dump(),
         "memory_bytes": design.memory_bytes,
+        "sdram": design.sdram,
         "clock_mhz": round(pll.mhz, 4),
         "baud": design.board.link.baud(pll.mhz * 1e6),
         "fmax_mhz": {str(seed): r.fmax_mhz for seed, r in gateware.routings.items()},

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
+from boards.catalogue import find_board
 from vitaccel.errors import VitAccelError
+from vitaccel.flow.sdram import make_controller
 from vitaccel.flow.simulation import build_model, run_bench
 from vitaccel.host.board_bench import JOB, RESULT, BoardJob
 from vitaccel.host.deployment import Deployment
 from vitaccel.host.inference import Inference
 from vitaccel.hw.link.simulated_board import SimulatedBoard
+from vitaccel.hw.memory.sdram import Controller
 from vitaccel.timing import Stopwatch
 
 __all__ = ["simulate_board"]
@@ -41,7 +44,8 @@ def simulate_board(
         As `vitaccel.host.inference.infer`.
     """
     with watch("build"):
-        board = SimulatedBoard(deployment.config, deployment.memory_bytes)
+        controller = _controller(deployment, models / "controllers")
+        board = SimulatedBoard(deployment.config, deployment.memory_bytes, controller)
         model = build_model(board.verilog(TOP), TOP, models)
     with watch("simulate"), tempfile.TemporaryDirectory(prefix="vitaccel-") as place:
         folder = Path(place)
@@ -51,3 +55,13 @@ def simulate_board(
     if isinstance(result, VitAccelError):
         raise result
     return result
+
+
+def _controller(deployment: Deployment, cache: Path) -> Controller | None:
+    if not deployment.sdram:
+        return None
+    board = find_board(deployment.board)
+    assert board.sdram is not None
+    return make_controller(
+        board.sdram, (deployment.clock_mhz or board.mhz) * 1e6, cache, simulated=True
+    )

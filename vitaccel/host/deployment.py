@@ -24,7 +24,7 @@ class Deployment:
     """A network ready to run on a board.
 
     ``board`` is `SIMULATED` if it was compiled for none in particular; ``baud`` and ``clock_mhz``
-    are None then.
+    are None then. ``sdram``: the memory is the board's SDRAM, not block RAM.
     """
 
     board: str
@@ -34,6 +34,7 @@ class Deployment:
     memory_bytes: int
     baud: int | None = None
     clock_mhz: float | None = None
+    sdram: bool = False
 
     @classmethod
     def load(cls, folder: Path) -> "Deployment":
@@ -60,6 +61,7 @@ class Deployment:
             about["memory_bytes"],
             about.get("baud"),
             about.get("clock_mhz"),
+            about.get("sdram", False),
         )
 
     def save(self, folder: Path, **more: Any) -> None:
@@ -77,6 +79,7 @@ class Deployment:
             "memory_bytes": self.memory_bytes,
             "baud": self.baud,
             "clock_mhz": self.clock_mhz,
+            "sdram": self.sdram,
         }
         self.program.save(folder)
         save(self.network, folder / NETWORK)

@@ -5,11 +5,11 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from vitaccel.config import AcceleratorConfig
-from vitaccel.hw.axi.axi_memory import RAM_VERILOG, AxiMemory, MemoryTiming
 from vitaccel.hw.link.board_core import BoardCore
 from vitaccel.hw.link.slip import BYTE
 from vitaccel.hw.link.uart import FEWEST, Uart
 from vitaccel.hw.memory.axi_ram import AxiRam
+from vitaccel.hw.memory.sdram import Controller, Sdram
 from vitaccel.verilog import verilog_text
 
 __all__ = ["SimulatedBoard"]
@@ -26,8 +26,8 @@ class SimulatedBoard(wiring.Component):
         Of the accelerator.
     memory_bytes
         Memory, shared by accelerator and link, a multiple of a page of AXI.
-    timing
-        Of a memory like DRAM, see `AxiMemory`; None: block RAM, as on the boards (`AxiRam`).
+    controller
+        Of the SDRAM that it is in, with LiteDRAM's model of the chip; None: block RAM (`AxiRam`).
 
     Members
     -------
@@ -41,15 +41,11 @@ class SimulatedBoard(wiring.Component):
     from_board: stream.Interface
 
     def __init__(
-        self, config: AcceleratorConfig, memory_bytes: int, timing: MemoryTiming | None = None
+        self, config: AcceleratorConfig, memory_bytes: int, controller: Controller | None = None
     ) -> None:
         self.config = config
         self.memory_bytes = memory_bytes
-        self.memory = (
-            AxiRam(config, memory_bytes)
-            if timing is None
-            else AxiMemory(config, memory_bytes, timing)
-        )
+        self.controller = controller
         super().__init__({"to_board": In(BYTE), "from_board": Out(BYTE)})
 
     def elaborate(self, platform: object) -> Module:
@@ -60,7 +56,12 @@ class SimulatedBoard(wiring.Component):
         m.domains.board = ClockDomain()
         m.d.comb += [ClockSignal("board").eq(ClockSignal()), ResetSignal("board").eq(reset)]
 
-        core = BoardCore(self.config, self.memory, self.memory_bytes, FEWEST)
+        memory = (
+            AxiRam(self.config, self.memory_bytes)
+            if self.controller is None
+            else Sdram(self.config, self.controller)
+        )
+        core = BoardCore(self.config, memory, self.memory_bytes, FEWEST)
         cable = Uart(FEWEST)
         m.submodules.core = DomainRenamer("board")(core)
         m.submodules.cable = DomainRenamer("board")(cable)
@@ -71,4 +72,5 @@ class SimulatedBoard(wiring.Component):
 
     def verilog(self, name: str) -> str:
         """Verilog of all of it, top module ``name``."""
-        return verilog_text(self, name) + RAM_VERILOG
+        memory = "" if self.controller is None else self.controller.verilog
+        return verilog_text(self, name) + memory

@@ -102,7 +102,7 @@ class Sdram(Ports, wiring.Component):
         m.submodules.narrow = narrow = AxiNarrow(self.config, width)
         expose(m, self, narrow, self.signature.members)
         m.submodules.setup = setup = SdramSetup(self.controller.setup)
-        clocking = {"i_clk": ClockSignal()}
+        clocking: dict[str, Any] = {"i_clk": ClockSignal()}
         if self.controller.simulated:
             clocking["i_sim_trace"] = Const(0)
         else:
