@@ -34,10 +34,16 @@ def bus_ports(config: AcceleratorConfig) -> PortTable:
 class Access(Ports, wiring.Component):
     """Read or write bytes of one word of a register or of the memory.
 
+    A memory that does not answer is not waited for for ever: after ``patience`` cycles the access
+    has failed, although it may still be done. Until its answer comes, which nobody gets, every
+    further access to the memory fails at once. Registers always answer.
+
     Parameters
     ----------
     config
         Sets the memory's data bus.
+    patience
+        Cycles, at least 2: more than an SDRAM takes to start, or the accelerator to give way.
 
     Members
     -------
@@ -52,9 +58,9 @@ class Access(Ports, wiring.Component):
     start : In(1)
         Begin; a pulse, not before ``done`` of the former access.
     done : Out(1)
-        The answer is there; a pulse.
+        The answer is there, or is missed; a pulse.
     failed : Out(1)
-        With ``done``: the bus refused.
+        With ``done``: the bus refused, or did not answer.
     found : Out
         With ``done``: the word that was read.
     control_*, memory_*
@@ -65,8 +71,11 @@ class Access(Ports, wiring.Component):
     1 cycle from ``start`` to the bus; ``done`` is the bus's own answer, in the same cycle.
     """
 
-    def __init__(self, config: AcceleratorConfig) -> None:
+    PATIENCE = 1 << 16
+
+    def __init__(self, config: AcceleratorConfig, patience: int = PATIENCE) -> None:
         self.config = config
+        self.patience = patience
         super().__init__({
             "address": In(ADDRESS_BITS),
             "register": In(1),
@@ -82,52 +91,87 @@ class Access(Ports, wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        offered = {channel: Signal(name=f"{channel}_offered") for channel in ("aw", "w", "ar")}
-        for channel, offer in offered.items():
-            m.d.comb += [
-                self._port(CONTROL, f"{channel}valid").eq(offer & self.register),
-                self._port(MEMORY, f"{channel}valid").eq(offer & ~self.register),
-            ]
-            with m.If(self.start):
-                m.d.sync += offer.eq(~self.write if channel == "ar" else self.write)
-            with m.Elif(self._either(f"{channel}ready")):
-                m.d.sync += offer.eq(0)
-        self._requests(m)
-        self._answers(m)
+        awaited = Signal()  # the memory owes an answer
+        starts = self.start & ~self.register & ~awaited
+        write = Signal()  # what it is to do, also when the requester has given up
+        with m.If(starts):
+            m.d.sync += write.eq(self.write)
+        self._offer(m, CONTROL, self.start & self.register, self.write)
+        self._offer(m, MEMORY, starts, self.write)
+        self._requests(m, starts)
+        self._answers(m, starts, awaited, write)
         return m
 
-    def _port(self, bus: str, name: str) -> Value:
+    def _port(self, bus: str, name: str) -> Signal:
         return getattr(self, bus + name)
 
-    def _either(self, name: str) -> Value:
-        """Input ``name`` of the bus that is meant."""
-        return Mux(self.register, self._port(CONTROL, name), self._port(MEMORY, name))
+    def _offer(self, m: Module, bus: str, start: Value, write: Value) -> None:
+        """Offer address and data until they are taken."""
+        for channel in ("aw", "w", "ar"):
+            valid, ready = (self._port(bus, channel + end) for end in ("valid", "ready"))
+            offered = Signal(name=f"{bus}{channel}_offered")
+            m.d.comb += valid.eq(offered)
+            with m.If(start):
+                m.d.sync += offered.eq(~write if channel == "ar" else write)
+            with m.Elif(ready):
+                m.d.sync += offered.eq(0)
 
-    def _requests(self, m: Module) -> None:
+    def _requests(self, m: Module, starts: Value) -> None:
+        """Registers see what is asked; the memory what was asked, which it may take late."""
         shift = exact_log2(self.config.axi_bytes)
+        address = Signal(ADDRESS_BITS - shift)
+        data, strobe = Signal.like(self.data), Signal.like(self.strobe)
+        with m.If(starts):
+            m.d.sync += [
+                address.eq(self.address[shift:]),
+                data.eq(self.data),
+                strobe.eq(self.strobe),
+            ]
         for channel in ("aw", "ar"):
-            address = Cat(self.address[:2] & 0, self.address[2:LITE_ADDRESS_BITS])
-            word = Cat(self.address[:shift] & 0, self.address[shift:])
             m.d.comb += [
-                self._port(CONTROL, f"{channel}addr").eq(address),
-                self._port(MEMORY, f"{channel}addr").eq(word),
+                self._port(CONTROL, f"{channel}addr").eq(
+                    Cat(self.address[:2] & 0, self.address[2:LITE_ADDRESS_BITS])
+                ),
+                self._port(MEMORY, f"{channel}addr").eq(Cat(self.address[:shift] & 0, address)),
                 self._port(MEMORY, f"{channel}size").eq(shift),
                 self._port(MEMORY, f"{channel}burst").eq(INCR),
             ]
-        for bus in (CONTROL, MEMORY):
-            m.d.comb += [
-                self._port(bus, "wdata").eq(self.data),
-                self._port(bus, "wstrb").eq(self.strobe),
-                self._port(bus, "bready").eq(1),
-                self._port(bus, "rready").eq(1),
-            ]
-        m.d.comb += self.memory_wlast.eq(1)
-
-    def _answers(self, m: Module) -> None:
-        """Only one access is under way, so any answer is the answer."""
-        response = Mux(self.write, self._either("bresp"), self._either("rresp"))
         m.d.comb += [
-            self.done.eq(Mux(self.write, self._either("bvalid"), self._either("rvalid"))),
-            self.failed.eq(response[1]),  # SLVERR and DECERR
-            self.found.eq(self._either("rdata")),
+            self.control_wdata.eq(self.data),
+            self.control_wstrb.eq(self.strobe),
+            self.memory_wdata.eq(data),
+            self.memory_wstrb.eq(strobe),
+            self.memory_wlast.eq(1),
         ]
+        for bus in (CONTROL, MEMORY):
+            m.d.comb += [self._port(bus, "bready").eq(1), self._port(bus, "rready").eq(1)]
+
+    def _answers(self, m: Module, starts: Value, awaited: Signal, write: Value) -> None:
+        """Only one access is under way on each bus, so any answer is the answer."""
+        answered = Mux(write, self.memory_bvalid, self.memory_rvalid)
+        missed = Signal()  # the requester has given up
+        refused = Signal()  # a request came then
+        left = Signal(range(self.patience))
+        gives_up = awaited & ~missed & (left == 0) & ~answered
+        m.d.sync += refused.eq(self.start & ~self.register & awaited)
+        with m.If(starts):
+            m.d.sync += [awaited.eq(1), left.eq(self.patience - 1)]
+        with m.Elif(answered):
+            m.d.sync += [awaited.eq(0), missed.eq(0)]
+        with m.Else():
+            m.d.sync += left.eq(left - 1)
+            with m.If(gives_up):
+                m.d.sync += missed.eq(1)
+        response = Mux(write, self.memory_bresp, self.memory_rresp)
+        m.d.comb += [
+            self.done.eq((answered & ~missed) | gives_up | refused),
+            self.failed.eq(response[1] | gives_up | refused),  # SLVERR and DECERR
+            self.found.eq(self.memory_rdata),
+        ]
+        with m.If(self.register):
+            response = Mux(self.write, self.control_bresp, self.control_rresp)
+            m.d.comb += [
+                self.done.eq(Mux(self.write, self.control_bvalid, self.control_rvalid)),
+                self.failed.eq(response[1]),
+                self.found.eq(self.control_rdata),
+            ]
