@@ -6,6 +6,7 @@ It reads ``request.json`` in the working directory and writes ``controller.v`` a
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -101,8 +102,10 @@ def main() -> None:
     core = _core(request)
     core.finalize()
     text = str(core.platform.get_verilog(core, name=NAME, regular_comb=False))
-    # Around the module are the date and whatever repository is here.
+    # Around the module are the date and whatever repository is here; what is in comments comes in
+    # another order every time.
     module = text[text.index(f"module {NAME}") : text.rindex("endmodule")]
+    module = re.sub(r"/\*.*?\*/", "", module, flags=re.DOTALL)
     Path("controller.v").write_text(f"{module}endmodule\n")
     Path("controller.json").write_text(json.dumps(_setup(core)))
 

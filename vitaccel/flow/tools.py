@@ -143,21 +143,13 @@ def command(name: str) -> list[str]:
     return words
 
 
-def run(
-    words: Sequence[str],
-    folder: Path,
-    log: str,
-    what: str,
-    environment: Mapping[str, str] | None = None,
-) -> None:
+def run(words: Sequence[str], folder: Path, log: str, what: str) -> None:
     """Run a tool in ``folder``, all that it says going to the file ``log`` there.
 
     Parameters
     ----------
     what
         Names the step in the message if it fails.
-    environment
-        Variables beside those of this process.
 
     Raises
     ------
@@ -165,14 +157,7 @@ def run(
         If it fails; the message repeats the first error that it told.
     """
     with (folder / log).open("w") as out:
-        done = subprocess.run(
-            words,
-            cwd=folder,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            env=os.environ | dict(environment or {}),
-            check=False,
-        )
+        done = subprocess.run(words, cwd=folder, stdout=out, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
         lines = (folder / log).read_text().splitlines()
         mute = f"it said nothing and ended with {done.returncode}"
