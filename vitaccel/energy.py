@@ -7,7 +7,7 @@ products and sums, words of activations, weights and sums read and written, byte
 memory. Clock, control and leakage are not.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
@@ -67,17 +67,10 @@ class Energy:
 
 def energy(program: "Program", config: AcceleratorConfig) -> Energy:
     """Energy of one run of ``program.main``."""
-    spent: Counter[str] = Counter()
+    spent: defaultdict[str, float] = defaultdict(float)
     for step in working_steps(program):
-        match step.op:
-            case isa.Op.GEMM:
-                spent.update(_gemm(step, config))
-            case isa.Op.POST:
-                spent.update(_post(step, config))
-            case isa.Op.NORM | isa.Op.SOFTMAX:
-                spent.update(_vector(step, config))
-            case isa.Op.LOAD | isa.Op.STORE:
-                spent.update(_transfer(step, config))
+        for part, picojoules in _SPENT[step.op](step, config).items():
+            spent[part] += picojoules
     spent["external"] += len(program.main.labels) * isa.BYTES * 8 * EXTERNAL
     return Energy(dict(spent))
 
@@ -153,3 +146,13 @@ def _transfer(step: "Decoded", config: AcceleratorConfig) -> Mapping[str, float]
     elif space == isa.Space.WEIGHT:
         spent["weights"] = _weights(words, config)
     return spent
+
+
+_SPENT = {
+    isa.Op.GEMM: _gemm,
+    isa.Op.POST: _post,
+    isa.Op.NORM: _vector,
+    isa.Op.SOFTMAX: _vector,
+    isa.Op.LOAD: _transfer,
+    isa.Op.STORE: _transfer,
+}

@@ -12,11 +12,13 @@ PATIENCE = 20
 
 
 async def ask(ctx: TestbenchContext, dut: Access, **request: int) -> None:
-    for name in ("address", "register", "write", "data", "strobe"):
+    for name in ("address", "register", "write"):
         ctx.set(getattr(dut, name), request.get(name, 0))
     ctx.set(dut.start, 1)
     await ctx.tick()
     ctx.set(dut.start, 0)
+    for name in ("data", "strobe"):
+        ctx.set(getattr(dut, name), request.get(name, 0))
 
 
 async def answer(ctx: TestbenchContext, dut: Access) -> tuple[int, int, int]:

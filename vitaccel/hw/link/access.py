@@ -48,13 +48,14 @@ class Access(Ports, wiring.Component):
     Members
     -------
     address : In(32)
-        Byte address, anywhere in the word; this and the next four hold until ``done``.
+        Byte address, anywhere in the word; this and the next two hold from ``start`` to ``done``.
     register : In(1)
         A register of 4 bytes, not a word of the memory.
     write : In(1)
         Write, not read.
     data, strobe : In
-        What to write, first byte of the word lowest; registers use the low 4 bytes.
+        What to write, first byte of the word lowest; registers use the low 4 bytes. From the cycle
+        after ``start`` to ``done``.
     start : In(1)
         Begin; a pulse, not before ``done`` of the former access.
     done : Out(1)
@@ -68,7 +69,8 @@ class Access(Ports, wiring.Component):
 
     Timing
     ------
-    1 cycle from ``start`` to the bus; ``done`` is the bus's own answer, in the same cycle.
+    From ``start`` to the registers' bus 1 cycle, to the memory's 2; ``done`` is the bus's own
+    answer, in the same cycle.
     """
 
     PATIENCE = 1 << 16
@@ -94,11 +96,13 @@ class Access(Ports, wiring.Component):
         awaited = Signal()  # the memory owes an answer
         starts = self.start & ~self.register & ~awaited
         write = Signal()  # what it is to do, also when the requester has given up
+        started = Signal()  # data and strobe come a cycle after the start
+        m.d.sync += started.eq(starts)
         with m.If(starts):
             m.d.sync += write.eq(self.write)
         self._offer(m, CONTROL, self.start & self.register, self.write)
-        self._offer(m, MEMORY, starts, self.write)
-        self._requests(m, starts)
+        self._offer(m, MEMORY, started, write)
+        self._requests(m, started)
         self._answers(m, starts, awaited, write)
         return m
 
@@ -116,12 +120,12 @@ class Access(Ports, wiring.Component):
             with m.Elif(ready):
                 m.d.sync += offered.eq(0)
 
-    def _requests(self, m: Module, starts: Value) -> None:
+    def _requests(self, m: Module, started: Value) -> None:
         """Registers see what is asked; the memory what was asked, which it may take late."""
         shift = exact_log2(self.config.axi_bytes)
         address = Signal(ADDRESS_BITS - shift)
         data, strobe = Signal.like(self.data), Signal.like(self.strobe)
-        with m.If(starts):
+        with m.If(started):
             m.d.sync += [
                 address.eq(self.address[shift:]),
                 data.eq(self.data),
