@@ -82,6 +82,9 @@ class AcceleratorConfig(Config):
     log2_attention: Annotated[
         bool, Field(description="power-of-two columns also take log2 probabilities against V")
     ] = False
+    hybrid: Annotated[
+        bool, Field(description="convolutions, linear attention and tables by channel, too")
+    ] = False
     requant: Annotated[
         Literal["multiplier", "shift"],
         Field(description="scale accumulators by multiplier and shift, or by a shift alone"),

@@ -13,8 +13,10 @@ __all__ = [
     "BYTES",
     "FIELDS",
     "HEADER",
+    "HYBRID",
     "UNIT_OF",
     "Columns",
+    "Division",
     "Op",
     "Space",
     "Stationary",
@@ -75,6 +77,14 @@ class Columns(IntEnum):
     PACKED = 3  # two 4-bit values per multiplier; uniform columns
 
 
+class Division(IntEnum):
+    """Part of POST in the division of linear attention, see `golden.ops.linear_attention`."""
+
+    NONE = 0
+    CODE = 1  # the result is the code of the divisor
+    DIVIDE = 2  # lanes of `residual` are codes, added to `post_shift`
+
+
 class Status(IntEnum):
     """Why the core stopped."""
 
@@ -100,6 +110,12 @@ UNIT_OF = MappingProxyType({
 })
 
 Fields = Mapping[str, int]  # name -> width in bits; a negative width is a signed field
+
+# Fields that only gateware with `hybrid` looks at.
+HYBRID = frozenset({
+    "relu_stream", "relu_stationary", "kernel", "tap_words", "image_stride", "row_pixels",
+    "first_row", "first_column", "height", "width", "step", "pad", "division",
+})  # fmt: skip
 
 HEADER: Fields = MappingProxyType({
     "opcode": 4,
@@ -151,6 +167,18 @@ FIELDS: Mapping[Op, Fields] = MappingProxyType({
         "unsigned": 1,  # streamed lanes are uint8
         "lanes_before": 5,  # ROWS: stationary lanes taken as 0 at the start of the first k-word
         "lanes_after": 5,  # ROWS: and at the end of the last
+        "relu_stream": 1,  # negative lanes are taken as 0, streamed ones
+        "relu_stationary": 1,  # ROWS, TRANSPOSED: and stationary ones
+        "kernel": 3,  # 0: rows; k: rows are pixels, each under k x k taps
+        "tap_words": 9,  # words of a pixel that are read, of each tap
+        "image_stride": 16,  # words from one row of pixels to the next
+        "row_pixels": 9,  # results in a row of pixels
+        "first_row": -10,  # of the image, under the first tap of the first result
+        "first_column": -10,
+        "height": 9,  # of the image
+        "width": 9,
+        "step": 1,  # convolution stride - 1
+        "pad": 16,  # activation word of the pixel beyond the edges
     }),
     Op.POST: MappingProxyType({
         "dst": 16,
@@ -172,6 +200,7 @@ FIELDS: Mapping[Op, Fields] = MappingProxyType({
         "wide": 1,  # value = low column + 16 * high column of a packed pair
         "lanes_before": 5,  # left as they are at the start of the first word of each row
         "lanes_after": 5,  # and at the end of the last
+        "division": 2,  # Division
     }),
     Op.NORM: MappingProxyType(
         _VECTOR

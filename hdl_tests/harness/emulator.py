@@ -130,6 +130,8 @@ class Emulator:
             ]
             words = np.concatenate(blocks)
         words = np.ascontiguousarray(words)
+        if f["relu_stationary"]:
+            words = words.view(np.int8).clip(0).view(np.uint8)
         if not pot and not packed:
             return self._wide_tile(words)
         tile = np.zeros((c.columns, rows), dtype=np.int64)
@@ -138,6 +140,22 @@ class Emulator:
             return tile
         tile[c.uniform_groups * rows :] = words.view(np.int8)
         return tile
+
+    def _streamed(self, f: dict[str, int], k_tile: int) -> np.ndarray:
+        """Addresses of the words of all rows."""
+        row = np.arange(f["n_rows"])
+        if not f["kernel"]:
+            return f["stream"] + row * f["stream_stride"] + k_tile
+        tap, word = divmod(k_tile, f["tap_words"])
+        i, j = divmod(tap, f["kernel"])
+        y, x = divmod(row, f["row_pixels"])
+        step = f["step"]
+        image_row, column = f["first_row"] + (y << step) + i, f["first_column"] + (x << step) + j
+        inside = (image_row >= 0) & (image_row < f["height"])
+        inside &= (column >= 0) & (column < f["width"])
+        at = f["stream"] + (i + (y << step)) * f["image_stride"] + x * f["stream_stride"]
+        at += j * (f["stream_stride"] >> step) + word
+        return np.where(inside, at % (1 << 16), f["pad"] + word)
 
     def gemm(self, f: dict[str, int]) -> None:
         c = self.config
@@ -152,8 +170,9 @@ class Emulator:
                     tile = self._weight_tile(words, f["columns"])
                 else:
                     tile = self._dynamic_tile(f, n_tile, k_tile)
-                index = f["stream"] + np.arange(f["n_rows"]) * f["stream_stride"] + k_tile
-                x = self.activation[index]
+                x = self.activation[self._streamed(f, k_tile)]
+                if f["relu_stream"]:
+                    x = x.view(np.int8).clip(0).view(np.uint8)
                 x = x.astype(np.int64) if f["unsigned"] else x.view(np.int8).astype(np.int64)
                 if f["columns"] == isa.Columns.POT:
                     q = x & 15
@@ -175,18 +194,26 @@ class Emulator:
                 mul = np.where(mul == 255, 0, 1 << mul.clip(0, 15))
                 residual_mul = np.where(residual_mul == 255, 0, 1 << residual_mul.clip(0, 15))
             tile = tiles[word // f["tile_words"]]
-            column = raw[8] * rows + lanes
+            column = (raw[8] & 15) * rows + lanes
             acc = tile[:, column] + (16 * tile[:, column + rows] if f["wide"] else 0)
             t = (acc + bias) >> f["pre_shift"]
             assert np.abs(t).max() < 1 << 17
-            u = t * mul + (1 << f["post_shift"] - 1)
             row = np.arange(f["n_rows"])
+            shift = np.full_like(t, f["post_shift"])
+            u = t * mul
             if f["use_residual"]:
                 at = f["residual"] + row * f["residual_stride"] + word
-                u += self.activation[at].view(np.int8) * residual_mul
-            y = ((u >> f["post_shift"]) + f["zero_point"]).clip(f["low"], f["high"])
+                residual = self.activation[at].view(np.int8)
+                u += residual * residual_mul
+                if f["division"] == isa.Division.DIVIDE:
+                    shift += residual & 15
+            u += np.int64(1) << shift - 1
+            y = ((u >> shift) + f["zero_point"]).clip(f["low"], f["high"])
+            if f["division"] == isa.Division.CODE:
+                y = np.vectorize(self._code)(t)
             if f["use_table"]:
-                y = self.spaces[isa.Space.TABLE][(f["table"] << 8) + (y & 255), lanes]
+                slot = f["table"] + (raw[8] >> 4)
+                y = self.spaces[isa.Space.TABLE][(slot << 8) + (y & 255), lanes]
             start = f["lanes_before"] if word == 0 else 0
             stop = rows - (f["lanes_after"] if word == f["n_words"] - 1 else 0)
             at = f["dst"] + row * f["dst_stride"] + word
@@ -248,6 +275,13 @@ class Emulator:
                 p = (e * inv + (1 << h - 1)) >> h
                 out[row, : f["length"]] = np.minimum(p, (1 << f["bits"]) - 1)
         self._write_rows(f, out)
+
+    @staticmethod
+    def _code(t: int) -> int:
+        if t <= 1:
+            return 0
+        leading = int(t).bit_length() - 1
+        return min(15, leading + (int(t) >> leading - 1 & 1))
 
     @staticmethod
     def _log2(e: int, n: int, t: int) -> int:

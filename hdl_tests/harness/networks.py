@@ -25,7 +25,7 @@ from golden.qnetwork import (
 SPREAD = 0.3  # standard deviation of a tensor, as a share of its greatest integer
 
 
-class _Builder:
+class Builder:
     """Collects layers and tensors; ``self.x[name]`` is the format of a layer made so far."""
 
     def __init__(
@@ -224,7 +224,7 @@ def random_qnetwork(
     kv_bits
         Of K and V, if that is less than ``bits``.
     """
-    b = _Builder(bits, weight_bits, pot, pot_bits, shift, kv_bits, seed)
+    b = Builder(bits, weight_bits, pot, pot_bits, shift, kv_bits, seed)
     image = QTensor(
         shape=(1, patch, patch * (tokens - 1)),
         bits=bits,

@@ -40,7 +40,7 @@ def test_reads_and_writes_take_turns(slots: int, planes: int) -> None:
             matters, hold = hold, rng.random() < 0.5
             offers = rng.random() < 0.9
             entry, plane, byte = entries[0], rng.randrange(planes), rng.randrange(256)
-            slot, index = rng.randrange(slots), [rng.randrange(256) for _ in range(LANES)]
+            slot, index = ([rng.randrange(n) for _ in range(LANES)] for n in (slots, 256))
             ctx.set(dut.write.payload, {"address": entry << bits | plane, "data": [byte] * LANES})
             ctx.set(dut.write.valid, offers)
             ctx.set(dut.hold, hold)
@@ -48,7 +48,8 @@ def test_reads_and_writes_take_turns(slots: int, planes: int) -> None:
             ctx.set(dut.index, index)
             assert ctx.get(dut.write.ready) == (not hold)
             assert not (matters and ctx.get(dut.writing))
-            found = [int.from_bytes(bytes(held[slot << 8 | n]), "little") for n in index]
+            places = [s << 8 | n for s, n in zip(slot, index, strict=True)]
+            found = [int.from_bytes(bytes(held[place]), "little") for place in places]
             waiting.append(found if matters else None)
             for past, p, value in landed:
                 held[past][p] = value

@@ -1,11 +1,24 @@
 """QNetwork and configuration to program."""
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from golden.qnetwork import QLinear, QMatMul, QNetwork, QPatches
+from golden.qnetwork import (
+    QConv,
+    QDivisor,
+    QKeySum,
+    QKeyValue,
+    QLayer,
+    QLinear,
+    QMatMul,
+    QNetwork,
+    QPatches,
+    QPool,
+    QQuotient,
+)
 from vitaccel import (
     estimate,  # which itself reads programs: so by module, not by name
     isa,
@@ -246,13 +259,31 @@ def layer_macs(network: QNetwork) -> Mapping[str, int]:
     by_name = {layer.name: layer for layer in network.layers}
     macs = {}
     for layer in network.layers:
-        if isinstance(layer, QLinear):
-            tokens, n_out = layer.out.shape
-            macs[layer.name] = tokens * n_out * by_name[layer.x].out.shape[1]
-        elif isinstance(layer, QMatMul):
-            tokens, width = by_name[layer.b].out.shape
-            macs[layer.name] = by_name[layer.a].out.shape[-2] * tokens * width
+        each = _macs(layer, {name: other.out.shape for name, other in by_name.items()})
+        if each:
+            macs[layer.name] = each
     return macs
+
+
+def _macs(layer: QLayer, shapes: Mapping[str, tuple[int, ...]]) -> int:
+    results = prod(layer.out.shape)
+    match layer:
+        case QLinear():
+            return results * shapes[layer.x][1]
+        case QConv():
+            return results * shapes[layer.x][1] // layer.groups * layer.kernel**2
+        case QMatMul():
+            return shapes[layer.a][-2] * prod(shapes[layer.b])
+        case QKeyValue() | QKeySum():
+            return results * shapes[layer.k][0]
+        case QDivisor():
+            return prod(shapes[layer.q])
+        case QQuotient():
+            return results * shapes[layer.kv][0]
+        case QPool():
+            return prod(shapes[layer.x])
+        case _:
+            return 0
 
 
 def _layers(network: QNetwork, batch: int) -> list[dict[str, Any]]:

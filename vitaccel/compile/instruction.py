@@ -103,7 +103,9 @@ class Instruction:
         for name, view in self.places.items():
             if view.buffer.space is not None:
                 local = self.op == isa.Op.LOAD
-                placed[name] = view.start << (shift.get(view.buffer.space, 0) if local else 0)
+                place = view.start << (shift.get(view.buffer.space, 0) if local else 0)
+                # A convolution's first pixel may lie before its image: addresses of its walk wrap.
+                placed[name] = place if place >= 0 else place + (1 << isa.FIELDS[self.op][name])
         return self.fields | placed
 
 

@@ -1,11 +1,11 @@
 """Where the channels of a tensor lie in the words of a row."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from golden.qnetwork import QNetwork
+from golden.qnetwork import QConcat, QDivisor, QNetwork
 from vitaccel.config import AcceleratorConfig
 
 __all__ = ["HeadWords", "channel_layouts", "head_words", "plain_layout"]
@@ -35,8 +35,27 @@ def plain_layout(n_channels: int, rows: int) -> np.ndarray:
 
 def channel_layouts(network: QNetwork, config: AcceleratorConfig) -> Mapping[str, np.ndarray]:
     """Layout of every tensor ``[tokens, channels]``."""
-    return {
-        layer.name: plain_layout(layer.out.shape[1], config.rows)
-        for layer in network.layers
-        if len(layer.out.shape) == 2
-    }
+    rows, found = config.rows, dict[str, np.ndarray]()
+    for layer in network.layers:
+        if isinstance(layer, QDivisor):
+            found[layer.name] = _divisor_layout(layer, found[layer.q])
+        elif isinstance(layer, QConcat) and layer.axis == 1:
+            found[layer.name] = _side_by_side([found[part] for part in layer.parts])
+        elif len(layer.out.shape) == 2:
+            found[layer.name] = plain_layout(layer.out.shape[1], rows)
+    return found
+
+
+def _side_by_side(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Layout of a concatenation of channels: each part begins with a word."""
+    first, lanes = 0, list[np.ndarray]()
+    for part in parts:
+        lanes.append(np.where(part >= 0, part + first, -1))
+        first += int(part.max()) + 1
+    return np.concatenate(lanes)
+
+
+def _divisor_layout(layer: QDivisor, query: np.ndarray) -> np.ndarray:
+    """A code is in every lane of its head; it counts as that of the first one."""
+    dim = int(query.max() + 1) // layer.heads
+    return np.where(query % dim == 0, query // dim, -1)

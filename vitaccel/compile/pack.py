@@ -11,6 +11,7 @@ from vitaccel.errors import ConfigError
 __all__ = ["Channels", "Packed", "pack_norm", "pack_post", "pack_table", "pack_weights"]
 
 Array = np.ndarray
+SLOT = 4  # bit of `select` from which on it is that of the table
 
 
 @dataclass(frozen=True)
@@ -137,12 +138,16 @@ def _planes(value: Array, count: int) -> list[Array]:
 
 @dataclass(frozen=True)
 class Channels:
-    """What POST needs of every output channel, int ``[n]`` each; ``select`` ``[n_words, rows]``."""
+    """What POST needs of every output channel, int ``[n]`` each; ``select`` ``[n_words, rows]``.
+
+    ``slot``: of the channel's table, counted from the first one of the layer.
+    """
 
     bias: Array
     mul: Array
     residual_mul: Array
     select: Array
+    slot: Array | None = None
 
 
 def pack_post(channels: Channels, config: AcceleratorConfig, layer: str) -> Array:
@@ -153,14 +158,16 @@ def pack_post(channels: Channels, config: AcceleratorConfig, layer: str) -> Arra
     ConfigError
         If the gateware scales by shifts alone and a multiplier is no power of two.
     """
-    mul, residual_mul = channels.mul, channels.residual_mul
+    mul, residual_mul, select = channels.mul, channels.residual_mul, channels.select
+    if channels.slot is not None:
+        select = select | channels.slot.reshape(select.shape) << SLOT
     if config.requant == "shift":
         mul, residual_mul = _exponents(mul, layer), _exponents(residual_mul, layer)
     planes = [
         *_planes(channels.bias, 4),
         *_planes(mul, 2),
         *_planes(residual_mul, 2),
-        *_planes(channels.select, 1),
+        *_planes(select, 1),
     ]
     return np.stack([plane.reshape(-1, config.rows) for plane in planes], axis=1)
 

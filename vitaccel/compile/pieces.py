@@ -45,15 +45,20 @@ class Stored:
         ]
 
 
-def even_blocks(n_rows: int, most: int) -> list[int]:
-    """Rows of each of the fewest blocks of at most ``most`` rows, as equal as can be."""
+def even_blocks(n_rows: int, most: int, unit: int = 1) -> list[int]:
+    """Rows of each of the fewest blocks of at most ``most`` rows, as equal as can be.
+
+    Blocks are of whole ``unit`` rows where these are not more than ``most``.
+    """
+    if 1 < unit <= most and n_rows % unit == 0:
+        return [unit * rows for rows in even_blocks(n_rows // unit, most // unit)]
     step = -(-n_rows // -(-n_rows // most))
     return [min(step, n_rows - row) for row in range(0, n_rows, step)]
 
 
-def in_blocks(buffer: Buffer, most: int) -> tuple[View, ...]:
-    """All of ``buffer`` in blocks of at most ``most`` rows."""
-    blocks = even_blocks(buffer.rows, most)
+def in_blocks(buffer: Buffer, most: int, unit: int = 1) -> tuple[View, ...]:
+    """All of ``buffer`` in blocks, see `even_blocks`."""
+    blocks = even_blocks(buffer.rows, most, unit)
     return tuple(
         View(buffer, sum(blocks[:n]), rows, 0, buffer.words) for n, rows in enumerate(blocks)
     )

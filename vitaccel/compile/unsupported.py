@@ -1,19 +1,6 @@
 """Layers that the integer network knows and the accelerator does not."""
 
-from golden.qnetwork import (
-    QConcat,
-    QConv,
-    QDivisor,
-    QKeySum,
-    QKeyValue,
-    QLayer,
-    QLayerNorm,
-    QLinear,
-    QLookup,
-    QNetwork,
-    QPool,
-    QQuotient,
-)
+from golden.qnetwork import QLayer, QLayerNorm, QNetwork
 from vitaccel.errors import ConfigError
 
 __all__ = ["refuse_unsupported"]
@@ -34,24 +21,12 @@ def refuse_unsupported(network: QNetwork) -> None:
         if reason is not None:
             raise ConfigError(
                 f"layer {layer.name} ({layer.kind}) cannot be mapped: the accelerator has no "
-                f"{reason}; vision transformers of linear layers, softmax and LayerNorm map"
+                f"{reason}"
             )
 
 
 def _reason(layer: QLayer) -> str | None:
     match layer:
-        case QConv():
-            return "convolution other than a patch embedding"
-        case QPool():
-            return "mean over tokens"
-        case QLookup():
-            return "table other than after a linear layer"
-        case QKeyValue() | QKeySum() | QDivisor() | QQuotient():
-            return "linear attention"
-        case QConcat(axis=1):
-            return "concatenation of channels"
-        case QLinear() if layer.slots > 1:
-            return "table by channel"
         case QLayerNorm() if layer.out.shape[1] > MAX_NORM:
             return f"LayerNorm over more than {MAX_NORM} channels"
     return None

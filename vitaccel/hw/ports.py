@@ -37,25 +37,29 @@ def fields_layout(fields: Mapping[str, int]) -> data.StructLayout:
     })
 
 
-def command_layout(op: isa.Op) -> data.StructLayout:
-    """What a unit gets to see of an instruction: its fields, without the header."""
-    return fields_layout(isa.FIELDS[op])
+def command_layout(op: isa.Op, *, hybrid: bool = False) -> data.StructLayout:
+    """What a unit gets to see of an instruction: its fields, without the header.
+
+    Without ``hybrid`` it does not get those of `isa.HYBRID`, which are the last ones.
+    """
+    fields = isa.FIELDS[op]
+    return fields_layout({n: width for n, width in fields.items() if hybrid or n not in isa.HYBRID})
 
 
-def unit_layout(unit: isa.Unit) -> data.StructLayout:
+def unit_layout(unit: isa.Unit, *, hybrid: bool = False) -> data.StructLayout:
     """Commands of a unit; ``fields`` of VECTOR are those of NORM if ``norm``, else of SOFTMAX."""
     ops = [op for op, owner in isa.UNIT_OF.items() if owner == unit]
     if unit != isa.Unit.VECTOR:
-        return command_layout(ops[0])
+        return command_layout(ops[0], hybrid=hybrid)
     return data.StructLayout({"norm": 1, "fields": max(command_layout(op).size for op in ops)})
 
 
 class UnitPort(wiring.Signature):
     """What a dispatcher and its unit tell each other, seen from the dispatcher."""
 
-    def __init__(self, unit: isa.Unit) -> None:
+    def __init__(self, unit: isa.Unit, *, hybrid: bool = False) -> None:
         super().__init__({
-            "command": Out(stream.Signature(unit_layout(unit))),
+            "command": Out(stream.Signature(unit_layout(unit, hybrid=hybrid))),
             "done": In(1),
             "fault": In(isa.Status),
             "busy": In(1),

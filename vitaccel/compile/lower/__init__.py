@@ -6,17 +6,24 @@ from typing import Any
 from golden.qnetwork import (
     QConcat,
     QConstant,
+    QConv,
+    QDivisor,
     QInput,
+    QKeySum,
+    QKeyValue,
     QLayer,
     QLayerNorm,
     QLinear,
     QMatMul,
     QNetwork,
     QPatches,
+    QPool,
+    QQuotient,
     QSlice,
     QSoftmax,
 )
-from vitaccel.compile.lower import attention, linear, moves, rows
+from vitaccel.compile.lookups import without_lookups
+from vitaccel.compile.lower import attention, convolution, linear, linear_attention, moves, rows
 from vitaccel.compile.lower.groups import divide
 from vitaccel.compile.lower.state import Lowering, Packs, Step, Strategy
 from vitaccel.compile.lower.waves import head_slots, n_parts, wave_of
@@ -35,7 +42,14 @@ HANDLERS: Mapping[type, Callable[[Lowering, Any], None]] = {
     QMatMul: attention.matmul,
     QSoftmax: rows.softmax,
     QLayerNorm: rows.layernorm,
+    QConv: convolution.conv,
+    QPool: linear_attention.pool,
+    QKeyValue: linear_attention.key_value,
+    QKeySum: linear_attention.key_sum,
+    QDivisor: linear_attention.divisor,
+    QQuotient: linear_attention.quotient,
 }
+MOVES = QInput | QPatches | QConstant | QConcat | QSlice
 
 
 def strategies(network: QNetwork, config: AcceleratorConfig, batch: int = 1) -> list[Strategy]:
@@ -43,6 +57,7 @@ def strategies(network: QNetwork, config: AcceleratorConfig, batch: int = 1) -> 
     low = Lowering(network, config, Strategy(heads_apart=True))
     heads = any(n_parts(low, y) > 1 for y in network.layers if isinstance(y, QMatMul))
     rows = any(y.out.shape[0] > config.accumulator_rows for y in network.layers)
+    rows &= not any(isinstance(y, QConv) for y in network.layers)
     return [
         Strategy(heads_apart, rows_apart, together)
         for together in sorted({-(-batch // groups) for groups in range(1, batch + 1)})
@@ -69,8 +84,9 @@ def lower(
     ConfigError
         If a layer does not map: names it, the reason, and what would work.
     """
-    low = Lowering(network, config, strategy, {} if packs is None else packs, batch, keep)
-    body, tail = network.layers, ()
+    packs = {} if packs is None else packs
+    low = Lowering(without_lookups(network), config, strategy, packs, batch, keep)
+    body, tail = low.network.layers, ()
     if strategy.together < batch:
         body, tail, low.outlast = divide(low)
     first = 0
@@ -91,8 +107,7 @@ def _lower(low: Lowering, layers: Sequence[QLayer]) -> None:
         if wave is None or wave != former:
             low.flush()
         HANDLERS[type(layer)](low, layer)
-        computed = isinstance(layer, QLinear | QMatMul | QSoftmax | QLayerNorm)
-        if (low.keep and computed) or layer.name == last:
+        if (low.keep and not isinstance(layer, MOVES)) or layer.name == last:
             _store(low, layer, wave)
     low.flush()
 

@@ -1,17 +1,23 @@
 """Products of two activations, head by head: Q·Kᵀ and P·V."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from golden.execute import matmul_bound
 from golden.qnetwork import QLayer, QMatMul, QSoftmax
 from vitaccel import isa
-from vitaccel.compile import pack
 from vitaccel.compile.instruction import View
 from vitaccel.compile.layout import HeadWords, head_words, plain_layout
-from vitaccel.compile.lower.state import Lowering, Post, Step
+from vitaccel.compile.lower.state import Lowering, Post
+from vitaccel.compile.lower.stationary import (
+    Columns,
+    check_stationary,
+    emit_product,
+    int8_columns,
+    post_of,
+)
 from vitaccel.compile.lower.waves import head_slots
 from vitaccel.compile.pieces import Stored, aligned, joined
 from vitaccel.errors import ConfigError
@@ -19,18 +25,9 @@ from vitaccel.errors import ConfigError
 __all__ = ["matmul", "need_log2"]
 
 
-@dataclass(frozen=True)
-class _Columns:
-    """Where the stationary operand goes: groups of the array, and whether pairs act as one."""
-
-    columns: isa.Columns
-    groups: tuple[int, ...]
-    wide: bool = False
-
-
 def matmul(low: Lowering, layer: QMatMul) -> None:
     """Lower one of the two products of attention."""
-    _check_stationary(low, layer)
+    check_stationary(low, layer, layer.b)
     low.check_sums(layer, matmul_bound(layer, low.layers[layer.a].out, low.layers[layer.b].out))
     if layer.transpose_b:
         _scores(low, layer)
@@ -38,48 +35,21 @@ def matmul(low: Lowering, layer: QMatMul) -> None:
         _context(low, layer)
 
 
-def _check_stationary(low: Lowering, layer: QMatMul) -> None:
-    config, out = low.config, low.layers[layer.b].out
-    bits = 8 if config.packed else max(config.weight_bits, config.activation_bits)
-    if out.bits > bits or not out.signed:
-        kind = "signed" if out.signed else "unsigned"
-        raise ConfigError(
-            f"layer {layer.name} holds {layer.b} ({out.bits} bits, {kind}) in the array, which "
-            f"takes {bits} bits signed; raise activation_bits"
-        )
-
-
-def _columns(low: Lowering, layer: QMatMul, log2: bool) -> _Columns:
+def _columns(low: Lowering, layer: QMatMul, log2: bool) -> Columns:
     config = low.config
     if log2:
         pot = range(config.uniform_groups, config.groups)
-        return _Columns(isa.Columns.POT, tuple(pot))
-    if not config.packed:
-        return _Columns(isa.Columns.UNIFORM, tuple(range(config.uniform_groups)))
-    if low.layers[layer.b].out.bits <= 4:
-        return _Columns(isa.Columns.PACKED, tuple(range(config.uniform_groups)))
-    return _Columns(isa.Columns.UNIFORM, tuple(range(0, config.uniform_groups, 2)), wide=True)
+        return Columns(isa.Columns.POT, tuple(pot))
+    if config.packed and low.layers[layer.b].out.bits <= 4:
+        return Columns(isa.Columns.PACKED, tuple(range(config.uniform_groups)))
+    return int8_columns(config)
 
 
-def _post(low: Lowering, layer: QMatMul, n_words: int, columns: _Columns) -> Post:
-    """One scale for all; output words cycle through the groups."""
-    rows, n = low.config.rows, n_words * low.config.rows
-    groups = columns.groups
-    select = np.repeat([groups[word % len(groups)] for word in range(n_words)], rows)
-    zero = np.zeros(n, dtype=np.int64)
-    channels = pack.Channels(zero, np.full(n, layer.mul), zero, select.reshape(-1, rows))
-    packed = pack.pack_post(channels, low.config, layer.name)
-    param = low.parameter(isa.Space.POST_PARAM, layer.name, packed)
-    fields = {
-        "tile_words": len(groups),
-        "pre_shift": layer.pre_shift,
-        "post_shift": layer.post_shift,
-        "zero_point": layer.out.zero_point,
-        "low": layer.out.low,
-        "high": layer.out.high,
-        "wide": int(columns.wide),
-    }
-    return Post(fields, param)
+def _post(low: Lowering, layer: QMatMul, n_words: int, columns: Columns) -> Post:
+    """One scale for all."""
+    mul = np.full(n_words * low.config.rows, layer.mul)
+    shifts = {"pre_shift": layer.pre_shift, "post_shift": layer.post_shift}
+    return post_of(low, layer.name, layer.out, columns, mul, **shifts)
 
 
 def _scores(low: Lowering, layer: QMatMul) -> None:
@@ -109,7 +79,8 @@ def _scores(low: Lowering, layer: QMatMul) -> None:
             standing = _words(keys.whole, at.first, at.words)
             for stream, target in aligned(joined(queries.pieces), scores.pieces):
                 part = _words(stream, streamed.first, at.words)
-                _emit(low, layer, fields, post, (part, standing, target), slot)
+                gemm = low.gemm(layer, layer.a, part, fields)
+                emit_product(low, gemm, standing, post, target, slot)
 
 
 def _images(slots: Sequence[float], *tensors: Stored) -> Iterator[tuple[float, list[Stored]]]:
@@ -149,8 +120,8 @@ def _context(low: Lowering, layer: QMatMul) -> None:
         for slot, (probabilities, values, mixed) in _images(slots[head], p, v, out):
             standing = _words(values.whole, at.first, at.words)
             for stream, target in aligned(probabilities.pieces, joined(mixed.pieces)):
-                part = _words(target, first, at.words)
-                _emit(low, layer, fields, masked, (stream, standing, part), slot)
+                gemm = low.gemm(layer, layer.a, stream, fields)
+                emit_product(low, gemm, standing, masked, _words(target, first, at.words), slot)
 
 
 def _query(low: Lowering, layer: QMatMul) -> str | None:
@@ -172,19 +143,3 @@ def need_log2(low: Lowering, layer: QLayer, log2: bool) -> None:
 
 def _words(view: View, first: int, words: int) -> View:
     return replace(view, word=view.word + first, words=words)
-
-
-def _emit(
-    low: Lowering,
-    layer: QMatMul,
-    shape: dict[str, int],
-    post: Post,
-    views: tuple[View, View, View],
-    slot: float,
-) -> None:
-    stream, stationary, target = views
-    gemm = low.gemm(layer, layer.a, stream, shape)
-    gemm.places["stationary"] = stationary
-    gemm.reads += (stationary,)
-    low.emit(Step(gemm), slot)
-    low.emit_post(layer, post, target, slot)

@@ -10,7 +10,8 @@ import numpy as np
 from golden.qnetwork import QLinear, QMatMul, QPatches
 from vitaccel import isa
 from vitaccel.compile import pack
-from vitaccel.compile.instruction import Buffer, View
+from vitaccel.compile.instruction import View
+from vitaccel.compile.lower.products import pack_product, post_fields, table_of
 from vitaccel.compile.lower.state import Lowering, Post, Step
 from vitaccel.compile.lower.waves import ends_mlp, feeds_attention, head_slots, n_parts, wave_of
 from vitaccel.compile.pieces import Stored, aligned, halves
@@ -43,7 +44,9 @@ def linear(low: Lowering, layer: QLinear) -> None:
     (x,) = low.stored[layer.x]
     channels = low.layouts[layer.name]
     if layer.name not in low.packs:
-        low.packs[layer.name] = _pack(low, layer, x.channels, channels)
+        low.packs[layer.name] = pack_product(
+            low, layer, _weight(low, layer, x.channels, channels), channels
+        )
     packed, planes = low.packs[layer.name]
     low.stored[layer.name] = parts = _room(low, layer, channels)
     residual = () if layer.residual is None else (low.stored[layer.residual][0].pieces,)
@@ -51,7 +54,7 @@ def linear(low: Lowering, layer: QLinear) -> None:
 
     n_tiles, k_tiles, words, rows = packed.tiles.shape
     most = max(1, low.config.weight_words // PARTS // (k_tiles * words))
-    fields, table = _post_fields(low, layer, packed), _table(low, layer)
+    fields, table = post_fields(low, layer, packed), table_of(low, layer) if layer.table else None
     loaded, weights, post = None, None, None
     chunks = list(_chunks(low, layer, parts, packed, most))
     for chunk, (stream, result, *rest), slot in _meetings(low, layer, chunks, blocks):
@@ -72,7 +75,14 @@ def linear(low: Lowering, layer: QLinear) -> None:
         target, *added = (
             replace(view, word=view.word + before, words=span) for view in (result, *rest)
         )
-        low.emit_post(layer, replace(post, residual=added[0] if added else None), target, slot)
+        low.emit_post(layer.name, replace(post, residual=added[0] if added else None), target, slot)
+
+
+def _weight(low: Lowering, layer: QLinear, inputs: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """Weights ``[output lanes, input lanes]``."""
+    weight = low.tensor(layer, "weight")
+    weight = np.where(inputs >= 0, weight[:, inputs], 0)
+    return np.where(outputs[:, None] >= 0, weight[outputs], 0)
 
 
 def _room(low: Lowering, layer: QLinear, channels: np.ndarray) -> list[Stored]:
@@ -145,44 +155,3 @@ def _meetings(
     else:
         for chunk in chunks:
             yield from (_Meeting(chunk, block, chunk.slot) for block in blocks[chunk.part])
-
-
-def _pack(
-    low: Lowering, layer: QLinear, inputs: np.ndarray, outputs: np.ndarray
-) -> tuple[pack.Packed, np.ndarray]:
-    """Weights and requantisation parameters in the layouts of input and output."""
-
-    def per_channel(suffix: str) -> np.ndarray:
-        return np.where(outputs >= 0, low.tensor(layer, suffix)[outputs], 0)
-
-    weight = low.tensor(layer, "weight")
-    weight = np.where(inputs >= 0, weight[:, inputs], 0)
-    weight = np.where(outputs[:, None] >= 0, weight[outputs], 0)
-    x = low.layers[layer.x].out
-    low.check_sums(layer, int(np.abs(weight).sum(1).max()) * max(x.high, -x.low))
-    pot = per_channel("pot").astype(bool)
-    packed = pack.pack_weights(weight, pot, low.config, layer.name)
-    residual_mul = per_channel("residual_mul") if layer.residual else np.zeros_like(outputs)
-    columns = pack.Channels(per_channel("bias"), per_channel("mul"), residual_mul, packed.select)
-    return packed, pack.pack_post(columns, low.config, layer.name)
-
-
-def _post_fields(low: Lowering, layer: QLinear, packed: pack.Packed) -> dict[str, int]:
-    out = layer.out
-    low_, high, zero = (-128, 127, 0) if layer.table else (out.low, out.high, out.zero_point)
-    return {
-        "tile_words": packed.tile_words,
-        "pre_shift": layer.pre_shift,
-        "post_shift": layer.post_shift,
-        "zero_point": zero,
-        "low": low_,
-        "high": high,
-        "wide": int(low.config.packed and packed.columns == isa.Columns.UNIFORM),
-    }
-
-
-def _table(low: Lowering, layer: QLinear) -> Buffer | None:
-    if not layer.table:
-        return None
-    entries = np.roll(low.tensor(layer, "table"), 128)  # the hardware indexes by byte, not value
-    return low.parameter(isa.Space.TABLE, layer.name, pack.pack_table(entries, 1, low.config))

@@ -9,19 +9,15 @@ import numpy as np
 
 from golden.execute import operands
 from golden.qnetwork import (
-    QConcat,
-    QConstant,
     QLayer,
-    QLinear,
-    QMatMul,
     QNetwork,
-    QSlice,
     QTensor,
 )
 from vitaccel import isa
 from vitaccel.compile import pack
 from vitaccel.compile.instruction import Buffer, Instruction, View
 from vitaccel.compile.layout import channel_layouts
+from vitaccel.compile.lower.homes import homes, row_pixels, standing
 from vitaccel.compile.lower.transfer import transfer
 from vitaccel.compile.pieces import Stored, cut, cut_each, even_blocks, in_blocks
 from vitaccel.config import AcceleratorConfig
@@ -100,20 +96,8 @@ class Lowering:
             for name in operands(layer):
                 self.users[name].append(layer)
         self._rank = {name: n for n, name in enumerate(self.layers)}
-        self.standing = {self._origin(y.b) for y in self.network.layers if isinstance(y, QMatMul)}
-        self.home: dict[str, tuple[str, int]] = {}  # part of a concatenation -> (whole, first row)
-        for layer in self.network.layers:
-            if isinstance(layer, QConcat):
-                row = 0
-                for part in layer.parts:
-                    self.home[part] = (layer.name, row)
-                    row += self.layers[part].out.shape[0]
-        for layer in self.network.layers:  # a constant waits where the sum with it will be
-            if isinstance(layer, QLinear) and layer.name in self.home and layer.residual:
-                constant = self.layers[layer.residual]
-                if isinstance(constant, QConstant) and self.users[constant.name] == [layer]:
-                    self.home[constant.name] = self.home[layer.name]
-
+        self.home = homes(self.layers, self.users, self.layouts, self.config.rows)
+        self.standing = standing(self.layers, self.home)
         self._single: dict[str, tuple[View, ...]] = {}  # rows of all images, of tensors of one row
         self._made: Counter[tuple[isa.Space | None, str]] = Counter()
         self._data: dict[tuple[isa.Space | None, str, int], np.ndarray] = {}
@@ -125,12 +109,6 @@ class Lowering:
         self.stored.clear()
         for name, pieces in self._single.items():
             self.stored[name] = [Stored(pieces, self.layouts[name])]
-
-    def _origin(self, name: str) -> str:
-        """Tensor that ``name`` is a part of."""
-        while isinstance(layer := self.layers[name], QSlice):
-            name = layer.x
-        return name
 
     # Steps of several layers may be interleaved, over heads or over blocks of rows: a step's slot
     # says where it belongs among the others of the wave.
@@ -169,13 +147,15 @@ class Lowering:
         """
         words = len(self.layouts[name]) // self.config.rows
         if name in self.home:
-            whole, row = self.home[name]
+            whole, row, word = self.home[name]
             if whole not in self.stored:
-                pieces = self.rows(whole, self.layers[whole].out.shape[0], words)
+                width = len(self.layouts[whole]) // self.config.rows
+                pieces = self.rows(whole, self.layers[whole].out.shape[0], width)
                 self.stored[whole] = [Stored(pieces, self.layouts[whole])]
             pieces = self.stored[whole][0].pieces
-            return cut_each(pieces, len(self.images), row, row + out.shape[0])
-        if former is not None and self._over(former, name):
+            part = cut_each(pieces, len(self.images), row, row + out.shape[0])
+            return tuple(replace(piece, word=word, words=words) for piece in part)
+        if former is not None and name not in self.standing and self._over(former, name):
             pieces = self.stored[former][0].pieces
             if all(piece.buffer.words == words for piece in pieces):
                 return tuple(replace(piece, word=0, words=words) for piece in pieces)
@@ -208,7 +188,8 @@ class Lowering:
         """
         if name in self.standing:
             return self.standing_rows(name, n_rows, words)
-        blocks = even_blocks(n_rows, most or self.config.accumulator_rows) * len(self.images)
+        unit = row_pixels(self.layers[name])
+        blocks = even_blocks(n_rows, most or self.config.accumulator_rows, unit) * len(self.images)
         return tuple(View.whole(self.buffer(name, rows, words)) for rows in blocks)
 
     def standing_rows(self, name: str, n_rows: int, words: int) -> tuple[View, ...]:
@@ -218,7 +199,8 @@ class Lowering:
         buffers = [self.buffer(name, n_rows, words) for _ in self.images]
         for buffer in buffers:
             buffer.beyond = (-n_rows % tile + 1) * words  # whole tiles are read
-        return tuple(view for buffer in buffers for view in in_blocks(buffer, most))
+        unit = row_pixels(self.layers[name])
+        return tuple(view for buffer in buffers for view in in_blocks(buffer, most, unit))
 
     def buffer(self, name: str, n_rows: int, words: int) -> Buffer:
         """Activation memory for ``n_rows``."""
@@ -226,7 +208,8 @@ class Lowering:
 
     def parameter(self, space: isa.Space, name: str, data: np.ndarray) -> Buffer:
         """Buffer in a parameter memory, loaded with ``data``."""
-        words = {isa.Space.TABLE: 1, isa.Space.EXP: 1}.get(space, len(data))
+        slots = {isa.Space.TABLE: 256, isa.Space.EXP: 512}
+        words = len(data) // slots.get(space, 1)
         buffer = Buffer(name, space, 1, words)
         self.payloads[buffer] = self.shared(space, name, data)
         return buffer
@@ -266,10 +249,10 @@ class Lowering:
                 f"accumulator_bits is {bits}; set it to {need}"
             )
 
-    def emit_post(self, layer: QLayer, post: Post, target: View, slot: float | None = None) -> None:
+    def emit_post(self, layer: str, post: Post, target: View, slot: float | None = None) -> None:
         """POST of the GEMM emitted last, into ``target``."""
         shape = {"dst_stride": target.buffer.words, "n_rows": target.rows, "n_words": target.words}
-        instruction = Instruction(isa.Op.POST, layer.name, post.fields | shape, writes=(target,))
+        instruction = Instruction(isa.Op.POST, layer, post.fields | shape, writes=(target,))
         needs = [post.param]
         instruction.places = {"dst": target, "param": View.whole(post.param)}
         if post.table is not None:

@@ -14,7 +14,7 @@ __all__ = ["LaneTable"]
 
 
 class LaneTable(wiring.Component):
-    """R lanes at once: ``data[lane] = table[slot][index[lane]]`` of ``8 * planes`` bits.
+    """R lanes at once: ``data[lane] = table[slot[lane]][index[lane]]`` of ``8 * planes`` bits.
 
     Two lanes share a true dual-port block RAM. Writes go through the port of its even lane, so
     reads and writes take turns: either the reader holds writes up, or it waits for them.
@@ -38,8 +38,8 @@ class LaneTable(wiring.Component):
         In the next cycle ``index`` matters.
     writing : Out(1)
         In this cycle ``index`` is not looked at; never in the cycle after ``hold``.
-    slot : In(range(slots))
-        Table to read.
+    slot : In(array of R lanes of range(slots))
+        Tables to read.
     index : In(array of R lanes of unsigned(8))
         Entries to read.
     data : Out(array of R lanes of unsigned(8 * planes))
@@ -54,7 +54,7 @@ class LaneTable(wiring.Component):
     write: stream.Interface
     hold: Signal
     writing: Signal
-    slot: Signal
+    slot: data.View
     index: data.View
     data: data.View
 
@@ -68,7 +68,7 @@ class LaneTable(wiring.Component):
             "write": In(WritePort(config)),
             "hold": In(1),
             "writing": Out(1),
-            "slot": In(range(slots)),
+            "slot": In(data.ArrayLayout(range(slots), config.rows)),
             "index": In(data.ArrayLayout(unsigned(8), config.rows)),
             "data": Out(data.ArrayLayout(unsigned(8 * planes), config.rows)),
         })
@@ -90,7 +90,7 @@ class LaneTable(wiring.Component):
         for even in range(0, self.config.rows, 2):
             table = DualPortRam(unsigned(8 * self.planes), depth, granules=self.planes)
             m.submodules[f"lane_{even}"] = Shared(table)
-            own = Cat(self.index[even], self.slot)
+            own = Cat(self.index[even], self.slot[even])
             m.d.comb += [
                 table.write.eq(enable),
                 table.write_data.eq(value.replicate(self.planes)),
@@ -99,6 +99,6 @@ class LaneTable(wiring.Component):
             # Behind the RAM's own register one in the fabric.
             m.d.sync += self.data[even].eq(table.data_b)
             if even + 1 < self.config.rows:
-                m.d.comb += table.address_a.eq(Cat(self.index[even + 1], self.slot))
+                m.d.comb += table.address_a.eq(Cat(self.index[even + 1], self.slot[even + 1]))
                 m.d.sync += self.data[even + 1].eq(table.data_a)
         return m

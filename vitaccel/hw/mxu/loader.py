@@ -63,7 +63,7 @@ class Loader(wiring.Component):
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
         super().__init__({
-            "command": In(stream.Signature(command_layout(isa.Op.GEMM))),
+            "command": In(stream.Signature(command_layout(isa.Op.GEMM, hybrid=config.hybrid))),
             "weights": Out(ReadPort(config)),
             "stationary": Out(ReadPort(config)),
             "loaded": Out(1),
@@ -144,7 +144,8 @@ class Loader(wiring.Component):
         ]
         m.d.comb += [skew.i.eq(word), transposer.i.eq(word)]
         for row in range(self.config.rows):
-            with m.If((tag.before > row) | (tag.after >= self.config.rows - row)):
+            negative = tag.relu & fetch.o.p.data[row][7]
+            with m.If((tag.before > row) | (tag.after >= self.config.rows - row) | negative):
                 m.d.sync += word[row].eq(0)
             lane = Mux(transposed[row + 1], transposer.o[row], skew.o[row])
             m.d.comb += self.words[row].eq(lane)

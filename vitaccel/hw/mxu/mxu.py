@@ -77,7 +77,7 @@ class Mxu(wiring.Component):
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
         super().__init__({
-            "command": In(stream.Signature(command_layout(isa.Op.GEMM))),
+            "command": In(stream.Signature(command_layout(isa.Op.GEMM, hybrid=config.hybrid))),
             "weights": Out(ReadPort(config)),
             "stationary": Out(ReadPort(config)),
             "stream": Out(ReadPort(config)),
@@ -150,8 +150,13 @@ class Mxu(wiring.Component):
         far = span[STRIDE_BITS:].any()
         if self.config.packed:  # pairs of blocks are twice as far apart
             far |= span[STRIDE_BITS - 1] & (command.columns == isa.Columns.PACKED)
+        walked = True
+        if self.config.hybrid:
+            bounded = (command.tap_words != 0) & (command.row_pixels != 0)
+            walked = (command.kernel == 0) | bounded
         return (
-            (command.n_rows != 0)
+            walked
+            & (command.n_rows != 0)
             & (command.n_rows <= self.config.accumulator_rows)
             & (command.k_tiles != 0)
             & (command.n_tiles != 0)

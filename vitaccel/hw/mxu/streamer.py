@@ -12,17 +12,12 @@ from vitaccel.hw.memory.fetch import Fetch
 from vitaccel.hw.memory.walk import Walk
 from vitaccel.hw.mxu.accumulators import Accumulators, beat_layout
 from vitaccel.hw.mxu.column import lanes_layout
+from vitaccel.hw.mxu.pixel_walk import N_LOOPS, PixelWalk, tag_layout
 from vitaccel.hw.mxu.skew import Skew
 from vitaccel.hw.ports import ReadPort, command_layout
+from vitaccel.hw.streams.stream import link
 
 __all__ = ["Streamer"]
-
-N_LOOPS = 3  # n_tile, k_tile, row
-
-
-def tag_layout() -> data.StructLayout:
-    """What comes back with a word."""
-    return data.StructLayout({"last": N_LOOPS, "unsigned": 1})
 
 
 class Streamer(wiring.Component):
@@ -70,7 +65,7 @@ class Streamer(wiring.Component):
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
         super().__init__({
-            "command": In(stream.Signature(command_layout(isa.Op.GEMM))),
+            "command": In(stream.Signature(command_layout(isa.Op.GEMM, hybrid=config.hybrid))),
             "port": Out(ReadPort(config)),
             "loaded": In(1),
             "used": Out(1),
@@ -86,7 +81,12 @@ class Streamer(wiring.Component):
         m = Module()
         m.submodules.fetch = fetch = Fetch(self.config, tag_layout())
         wiring.connect(m, fetch.port, wiring.flipped(self.port))
-        self._ask(m, fetch)
+        if self.config.hybrid:
+            m.submodules.walk = walk = PixelWalk(self.config)
+            wiring.connect(m, wiring.flipped(self.command), walk.command)
+            link(m, walk.o, fetch.i)
+        else:
+            self._ask(m, fetch)
 
         # Decide whether the word that waits is launched.
         starting = Signal(init=1)  # it begins a tile
@@ -122,7 +122,7 @@ class Streamer(wiring.Component):
         return m
 
     def _ask(self, m: Module, fetch: Fetch) -> None:
-        """Ask for all words of a command."""
+        """Ask for all words of a command, rows of equal distance."""
         m.submodules.walk = walk = Walk(N_LOOPS)
         command = self.command.p
         unsigned = Signal()
@@ -155,4 +155,6 @@ class Streamer(wiring.Component):
         ]
         for r in range(self.config.rows):
             m.d.comb += skew.i[r].eq(Cat(word[r], word[r][7] & ~unsigned))
+            with m.If(fetch.o.p.tag.relu & fetch.o.p.data[r][7]):
+                m.d.sync += word[r].eq(0)
         m.d.comb += self.lanes.eq(skew.o)

@@ -28,6 +28,7 @@ def target_layout(config: AcceleratorConfig) -> data.StructLayout:
         "end": 1,  # last word of a tile
         "before": range(config.rows),  # lanes taken as 0, from lane 0 on
         "after": range(config.rows),  # from the last lane down
+        "relu": 1,  # negative lanes are taken as 0
     })
 
 
@@ -67,7 +68,7 @@ class TileWalk(wiring.Component):
         self.config = config
         self.n_wide = config.wide_groups * config.rows
         super().__init__({
-            "command": In(stream.Signature(command_layout(isa.Op.GEMM))),
+            "command": In(stream.Signature(command_layout(isa.Op.GEMM, hybrid=config.hybrid))),
             "o": Out(stream.Signature(wanted_layout(target_layout(config)))),
             "paired": Out(1),
             "distance": Out(16),
@@ -127,6 +128,8 @@ class TileWalk(wiring.Component):
                 weights.eq(self.command.p.source == isa.Stationary.WEIGHT),
                 transposed.eq(self.command.p.source == isa.Stationary.TRANSPOSED),
             ]
+            if self.config.hybrid:
+                m.d.sync += self.o.p.tag.relu.eq(self.command.p.relu_stationary)
         with m.If(begins | step):
             m.d.sync += first.eq(begins)
         with m.If(step):

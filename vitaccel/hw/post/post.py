@@ -92,7 +92,7 @@ class Post(wiring.Component):
         self.config = config
         self.latency = config.post_cycles + pipe_latency(config) + Fetch.LATENCY
         super().__init__({
-            "command": In(stream.Signature(command_layout(isa.Op.POST))),
+            "command": In(stream.Signature(command_layout(isa.Op.POST, hybrid=config.hybrid))),
             "done": Out(1),
             "fault": Out(isa.Status),
             "busy": Out(1),

@@ -1,6 +1,6 @@
 """Data path of POST: from a row of accumulators to an output word."""
 
-from amaranth import Cat, Module, Mux, Signal, Value, signed
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -104,9 +104,11 @@ class PostPipe(wiring.Component):
         part = delayed(m, self.i.part, DRAIN_LATENCY, "part")
         grouped = DRAIN_LATENCY + _part_latency(config)
         wide = delayed(m, self.i.settings.wide, grouped + 1, "wide")
+        slots: list[Value] = []  # of the lane's table, from the command's on
         for r, lane in enumerate(requant.i.lanes):
             fields = delayed(m, self.params[r], _part_latency(config), f"params_{r}")
             later = delayed(m, fields, gather - grouped, f"fields_{r}")
+            slots.append(later.slot if config.hybrid else Const(0))
             columns = self._choose_part(m, r, part)
             m.d.comb += [
                 lane.acc.eq(self._gather(m, r, columns, fields.select, wide)),
@@ -119,7 +121,9 @@ class PostPipe(wiring.Component):
             requant.i[name].eq(settings[name])
             for name in ("pre_shift", "post_shift", "zero_point", "low", "high")
         ]
-        self._look_up(m, settings, requant.o)
+        if config.hybrid:
+            m.d.comb += requant.i.division.eq(settings.division)
+        self._look_up(m, settings, requant.o, slots)
         return m
 
     def _choose_part(self, m: Module, r: int, part: Value) -> list:
@@ -151,7 +155,7 @@ class PostPipe(wiring.Component):
         ]
         return acc
 
-    def _look_up(self, m: Module, settings: data.View, y: data.View) -> None:
+    def _look_up(self, m: Module, settings: data.View, y: data.View, slots: list[Value]) -> None:
         m.submodules.tables = tables = LaneTable(self.part, self.config.table_slots, 1)
         link_first_part(m, self.table, tables.write)
         latency = requant_latency(self.config)
@@ -159,7 +163,10 @@ class PostPipe(wiring.Component):
         soon = delayed(m, settings.use_table, latency - 1, "soon")
         use = delayed(m, soon, 1 + LaneTable.LATENCY, "use_table")
         plain = delayed(m, y, LaneTable.LATENCY, "plain")
-        m.d.comb += [tables.hold.eq(soon), tables.slot.eq(slot), tables.index.eq(y)]
+        m.d.comb += [tables.hold.eq(soon), tables.index.eq(y)]
+        for r, own in enumerate(slots):
+            place = slot + delayed(m, own, latency, f"slot_{r}") if self.config.hybrid else slot
+            m.d.comb += tables.slot[r].eq(place)
         m.d.sync += self.o.eq(Mux(use, Value.cast(tables.data), Value.cast(plain)))
 
 

@@ -26,6 +26,7 @@ def settings_layout(config: AcceleratorConfig) -> data.StructLayout:
         "use_table": 1,
         "table": range(config.table_slots),
         "wide": 1,
+        **({"division": 2} if config.hybrid else {}),
     })
 
 
@@ -77,14 +78,14 @@ class PostTiles(wiring.Component):
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
         super().__init__({
-            "command": In(stream.Signature(command_layout(isa.Op.POST))),
+            "command": In(stream.Signature(command_layout(isa.Op.POST, hybrid=config.hybrid))),
             "o": Out(stream.Signature(tile_layout(config))),
             "fault": Out(isa.Status),
         })
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        fields = Signal(command_layout(isa.Op.POST))  # dst, residual, param, n_words: of the rest
+        fields = Signal(self.command.p.shape())  # dst, residual, param, n_words: of the rest
         first, last = Signal(), Signal()
         tile = self.o.p
         m.d.comb += [

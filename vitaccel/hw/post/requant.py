@@ -1,6 +1,8 @@
 """Requantisation of accumulators to 8-bit lanes."""
 
-from amaranth import Cat, Module, Signal, signed
+from typing import NamedTuple
+
+from amaranth import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,8 +18,17 @@ from vitaccel.hw.post.requant_lane import (
 )
 from vitaccel.hw.primitives.pipe import delayed
 from vitaccel.hw.shared import Shared
+from vitaccel.isa import Division
 
 __all__ = ["Requant", "requant_latency", "requant_layout"]
+
+
+class Shifts(NamedTuple):
+    """Shift behind the product, less one: for stage 6, and for stage 7."""
+
+    coarse: Value
+    fine: Value
+    signs: Value
 
 
 def requant_layout(config: AcceleratorConfig) -> data.StructLayout:
@@ -29,6 +40,7 @@ def requant_layout(config: AcceleratorConfig) -> data.StructLayout:
         "zero_point": signed(8),
         "low": signed(9),
         "high": signed(9),
+        **({"division": 2} if config.hybrid else {}),
     })
 
 
@@ -44,6 +56,9 @@ class Requant(wiring.Component):
     ``u = t * mul + residual * residual_mul + 2**(post_shift - 1)``,
     ``y = clamp((u >> post_shift) + zero_point, low, high)``. With ``config.requant == "shift"``,
     mul and residual_mul are exponents 0..15 of powers of two, and 255 means 0.
+
+    With ``config.hybrid`` ``division`` is `isa.Division`: with CODE y is the code of t, see
+    `DivisorCode`; with DIVIDE a lane's residual is such a code, which is added to post_shift.
 
     Parameters
     ----------
@@ -81,27 +96,46 @@ class Requant(wiring.Component):
         # One bit less than post_shift: the bit that then remains below the point rounds.
         shift = Signal(SHIFT_BITS, reset_less=True)
         m.d.sync += shift.eq(self.i.post_shift - 1)
-        coarse = delayed(m, shift, 2 + product, "coarse")
-        fine = delayed(m, coarse[:COARSE], 1, "fine")
-        # Past a shift of less than 8, of less than 16, so many bits must all be the sign.
-        signs = delayed(m, Cat(coarse[COARSE:] == 0, ~coarse[-1]), 1, "signs")
+        shifts = self._shifts(m, delayed(m, shift, 2 + product, "coarse"), "")
         limits = delayed(m, self._limits(m), 4 + product, "limits")
         ends = delayed(m, limits, 1, "ends")
         for r in range(self.config.rows):
             lane = RequantLane(self.config)
             m.submodules[f"lane_{r}"] = Shared(lane)
+            if self.config.hybrid:
+                code = self.i.division == Division.CODE
+                m.d.comb += lane.code.eq(delayed(m, code, 6 + product, f"coded_{r}"))
+                shifts = self._divided(m, r, shift)
             m.d.comb += [
                 lane.i.eq(self.i.lanes[r]),
                 lane.pre_coarse.eq(pre[2:]),
                 lane.pre_fine.eq(pre_fine),
-                lane.post_coarse.eq(coarse[COARSE:]),
-                lane.post_fine.eq(fine),
-                lane.post_signs.eq(signs),
+                lane.post_coarse.eq(shifts.coarse),
+                lane.post_fine.eq(shifts.fine),
+                lane.post_signs.eq(shifts.signs),
                 lane.limits.eq(limits),
                 lane.ends.eq(ends),
                 self.o[r].eq(lane.o),
             ]
         return m
+
+    def _shifts(self, m: Module, shift: Value, name: str) -> Shifts:
+        """Parts of a shift that is there for stage 6."""
+        # Past a shift of less than 8, of less than 16, so many bits must all be the sign.
+        signs = Cat(shift[COARSE:] == 0, ~shift[-1])
+        return Shifts(
+            shift[COARSE:],
+            delayed(m, shift[:COARSE], 1, f"fine{name}"),
+            delayed(m, signs, 1, f"signs{name}"),
+        )
+
+    def _divided(self, m: Module, r: int, shift: Signal) -> Shifts:
+        """Shift of a lane, its divisor's code added where that is wanted."""
+        divides = self.i.division == Division.DIVIDE
+        code = delayed(m, Mux(divides, self.i.lanes[r].residual[:4], 0), 1, f"code_{r}")
+        total = delayed(m, (shift + code)[:SHIFT_BITS], 1, f"total_{r}")
+        product = scalers(self.config)[0].LATENCY
+        return self._shifts(m, delayed(m, total, 1 + product, f"coarse_{r}"), f"_{r}")
 
     def _limits(self, m: Module) -> data.View:
         """Thresholds in units of half a result, one cycle later."""

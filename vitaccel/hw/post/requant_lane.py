@@ -6,6 +6,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from vitaccel.config import AcceleratorConfig
+from vitaccel.hw.post.divisor_code import DivisorCode
 from vitaccel.hw.primitives.lut_multiplier import LutMultiplier
 from vitaccel.hw.primitives.multiplier import Multiplier
 from vitaccel.hw.primitives.pipe import delayed
@@ -117,6 +118,8 @@ class RequantLane(wiring.Component):
         Whether the shift is less than 8, than 16; for stage 7.
     limits, ends : In(limits_layout)
         For stages 8 and 9.
+    code : In(1)
+        For stage 9: the result is the code of t. Only with ``config.hybrid``.
     o : Out(8)
         After stage 9.
 
@@ -134,6 +137,7 @@ class RequantLane(wiring.Component):
     post_signs: Signal
     limits: data.View
     ends: data.View
+    code: Signal
     o: Signal
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -147,6 +151,7 @@ class RequantLane(wiring.Component):
             "post_signs": In(2),
             "limits": In(limits_layout()),
             "ends": In(limits_layout()),
+            "code": In(1),
             "o": Out(8),
         })
 
@@ -155,7 +160,7 @@ class RequantLane(wiring.Component):
         t = self._narrow(m)
         total = self._scale(m, t)
         v = self._shift_right(m, total)
-        self._saturate(m, v)
+        self._saturate(m, v, self._code(m, t) if self.config.hybrid else None)
         return m
 
     def _narrow(self, m: Module) -> Signal:
@@ -165,6 +170,13 @@ class RequantLane(wiring.Component):
         fourth = _shifted(m, "pre_coarse", biased, self.pre_coarse, 4, NARROW_BITS + 3)
         fourth = delayed(m, fourth, 1, "fourth")
         return _shifted(m, "pre_fine", fourth, self.pre_fine, 1, NARROW_BITS).as_signed()
+
+    def _code(self, m: Module, t: Value) -> Value:
+        """Code of t, for stage 9."""
+        m.submodules.divisor = divisor = DivisorCode(NARROW_BITS)
+        m.d.comb += divisor.t.eq(t)
+        product = scalers(self.config)[0].LATENCY
+        return delayed(m, divisor.code, 4 + product - divisor.LATENCY, "divisor_code")
 
     def _scale(self, m: Module, t: Signal) -> Signal:
         """Stages 3 to 5: multiply, add the residual."""
@@ -209,7 +221,7 @@ class RequantLane(wiring.Component):
         negative = delayed(m, negative, 1, "sign")
         return value, Cat(over).any() | (value[-1] ^ negative), negative
 
-    def _saturate(self, m: Module, v: tuple) -> None:
+    def _saturate(self, m: Module, v: tuple, code: Value | None) -> None:
         """Stages 8 and 9: add zero point and rounding bit, compare, choose."""
         value, over, negative = v
         value = value.as_signed()
@@ -217,12 +229,15 @@ class RequantLane(wiring.Component):
         under, past = (value - least)[-1], (most - value)[-1]
         below = delayed(m, Mux(over, negative, under), 1, "below")
         inside = delayed(m, ~(over | under | past), 1, "inside")
+        other = Mux(below, self.ends.low, self.ends.high)
+        if code is not None:
+            inside, other = inside & ~self.code, Mux(self.code, code, other)
         # The lowest bit of the sum rounds.
         m.submodules.adder = adder = ReplaceAdder(9)
         m.d.comb += [
             adder.a.eq(delayed(m, value[:9], 1, "twice")),
             adder.b.eq(Cat(1, self.ends.zero_point)),
-            adder.other.eq(Cat(0, Mux(below, self.ends.low, self.ends.high))),
+            adder.other.eq(Cat(0, other)),
             adder.add.eq(inside),
             self.o.eq(delayed(m, adder.o[1:], 1, "chosen")),
         ]

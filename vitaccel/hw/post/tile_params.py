@@ -29,7 +29,7 @@ def params_layout(config: AcceleratorConfig) -> data.StructLayout:
         "bias": signed(32),
         "mul": 16,
         "residual_mul": 16,
-        "select": _select_bits(config),
+        **_select_layout(config),
     })
 
 
@@ -42,8 +42,17 @@ def place_layout(config: AcceleratorConfig) -> data.StructLayout:
     })
 
 
-def _select_bits(config: AcceleratorConfig) -> int:
+def _select_layout(config: AcceleratorConfig) -> dict[str, int]:
+    """What the last plane holds: group, and where tables are by channel, which table."""
+    return {"select": 4, "slot": 3} if config.hybrid else {"select": _group_bits(config)}
+
+
+def _group_bits(config: AcceleratorConfig) -> int:
     return max(1, ceil_log2(config.groups))
+
+
+def _select_bits(config: AcceleratorConfig) -> int:
+    return sum(_select_layout(config).values())
 
 
 class TileParams(wiring.Component):

@@ -84,7 +84,9 @@ class Sequencer(wiring.Component):
             "burst": Out(stream.Signature(burst_layout(config))),
             "beat": In(stream.Signature(beat_layout(config))),
             **{
-                unit.name.lower(): Out(stream.Signature(queued_layout(unit_layout(unit))))
+                unit.name.lower(): Out(
+                    stream.Signature(queued_layout(unit_layout(unit, hybrid=config.hybrid)))
+                )
                 for unit in Unit
             },
             "active": In(1),

@@ -107,7 +107,7 @@ class Shell(wiring.Component):
             **slave_ports(),
             "interrupt": Out(1),
             "unit_reset": Out(1),
-            **{unit.name.lower(): Out(UnitPort(unit)) for unit in COMPUTE},
+            **{unit.name.lower(): Out(UnitPort(unit, hybrid=config.hybrid)) for unit in COMPUTE},
             **write_ports(config),
             "store": Out(ReadPort(config)),
             "beat": In(1),
@@ -182,7 +182,7 @@ class Shell(wiring.Component):
         dones = Signal(len(Unit))
         for unit in Unit:
             name = unit.name.lower()
-            dispatch = Dispatch(self.config, unit_layout(unit))
+            dispatch = Dispatch(self.config, unit_layout(unit, hybrid=self.config.hybrid))
             m.submodules[f"dispatch_{name}"] = reset(dispatch)
             link(m, getattr(sequencer, name), dispatch.i)
             if unit in own:

@@ -132,7 +132,7 @@ class Softmax(wiring.Component):
             maxima.o.ready.eq(launch & words.p.last),
             room.take.eq(launch),
             room.give.eq(kept.o.valid & kept.o.ready),
-            table.slot.eq(self.fields.param),
+            *(table.slot[r].eq(self.fields.param) for r in range(config.rows)),
         ]
         m.d.comb += [
             table.index[r].eq(maxima.o.payload - words.p.lanes[r]) for r in range(config.rows)
