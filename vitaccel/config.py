@@ -281,4 +281,28 @@ PRESETS = {
     "large-16x32": AcceleratorConfig(
         rows=16, columns=32, activation_words=8192, weight_words=8192, axi_bytes=16
     ),
+    # The small EfficientViT on CIFAR-10: filters of both kinds.
+    "efficientvit": AcceleratorConfig(
+        columns=16,
+        pot_columns=8,
+        hybrid=True,
+        accumulator_rows=64,
+        activation_words=12288,
+        post_words=256,
+        row_words=32,
+        table_slots=8,
+    ),
+    # EfficientViT-B1 at 224 x 224 pixels.
+    "efficientvit-16x16": AcceleratorConfig(
+        rows=16,
+        columns=16,
+        hybrid=True,
+        activation_words=65536,
+        weight_words=8192,
+        post_words=512,
+        vector_words=128,
+        row_words=128,
+        table_slots=8,
+        queue_depth=16,
+    ),
 }

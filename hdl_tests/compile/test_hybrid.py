@@ -9,7 +9,7 @@ from hdl_tests.harness.cases import images_for
 from hdl_tests.harness.emulator import infer
 from hdl_tests.harness.hybrids import random_hybrid
 from vitaccel.compile import compile_network
-from vitaccel.compile.lower.convolution import _runs
+from vitaccel.compile.pieces import runs
 from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
 
@@ -23,9 +23,9 @@ CASES = {
     "packed": (BASE.replace(columns=8, weight_bits=4), {}),
     "pot": (BASE.replace(columns=8, pot_columns=4), {"pot": 0.4}),
     "shift": (BASE.replace(requant="shift"), {"shift": True}),
-    "rows-longer-than-the-accumulators": (
+    "rows-of-pixels-in-parts": (
         BASE.replace(accumulator_rows=16),
-        {"side": 37, "width": 4, "heads": 1},
+        {"side": 33, "width": 4, "heads": 1},
     ),
     "streamed": (
         BASE.replace(weight_words=512, post_words=32, table_slots=4, activation_words=1024),
@@ -70,7 +70,7 @@ def test_tensors_are_not_all_alike() -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "rows", "width", "runs"),
+    ("start", "rows", "width", "want"),
     [
         (0, 12, 4, [(0, 12)]),
         (2, 9, 4, [(2, 2), (4, 4), (8, 3)]),
@@ -80,14 +80,14 @@ def test_tensors_are_not_all_alike() -> None:
     ],
 )
 def test_results_are_cut_where_rows_of_pixels_end(
-    start: int, rows: int, width: int, runs: list[tuple[int, int]]
+    start: int, rows: int, width: int, want: list[tuple[int, int]]
 ) -> None:
-    assert list(_runs(start, rows, width)) == runs
+    assert list(runs(start, rows, width)) == want
 
 
-def refusal(config: AcceleratorConfig, **build: int) -> str:
+def refusal(config: AcceleratorConfig, side: int = 9, width: int = 8, heads: int = 2) -> str:
     with pytest.raises(ConfigError) as caught:
-        compile_network(random_hybrid(**build), config)
+        compile_network(random_hybrid(side, width, heads), config)
     return str(caught.value)
 
 

@@ -145,7 +145,8 @@ def test_digest_differs_with_every_parameter() -> None:
     base = AcceleratorConfig(columns=16, pot_columns=8)
     changes: dict[str, Any] = {
         "rows": 4, "columns": 24, "pot_columns": 0, "weight_bits": 7, "pot_bits": 3,
-        "activation_bits": 7, "log2_attention": True, "requant": "shift", "post_cycles": 2,
+        "activation_bits": 7, "log2_attention": True, "hybrid": True,
+        "requant": "shift", "post_cycles": 2,
         "vector_cycles": 2, "array_products": "luts", "post_products": "luts",
         "vector_products": "mixed", "accumulator_rows": 128,
         "accumulator_bits": 31, "activation_words": 2048, "activation_banks": 2,
@@ -172,6 +173,8 @@ DERIVED = {
     "deit-12x12": (1, 0, False, 1, 144, 12),
     "ulx3s-85f": (2, 0, True, 1, 144, 12),
     "large-16x32": (2, 0, False, 2, 512, 32),
+    "efficientvit": (2, 1, False, 1, 64, 12),
+    "efficientvit-16x16": (1, 0, False, 1, 256, 16),
 }
 
 

@@ -36,7 +36,9 @@ def widths(fields: isa.Fields) -> list[tuple[str, str]]:
     return [(name, f"{width}" if width > 0 else f"{-width} s") for name, width in fields.items()]
 
 
-def codes(enum: type[isa.Space | isa.Stationary | isa.Columns | isa.Status]) -> dict[str, str]:
+def codes(
+    enum: type[isa.Space | isa.Stationary | isa.Columns | isa.Division | isa.Status],
+) -> dict[str, str]:
     return {member.name: str(int(member)) for member in enum}
 
 
@@ -58,6 +60,7 @@ def test_codes() -> None:
     assert tables("LOAD (2)")["Space"] == codes(isa.Space)
     assert tables("GEMM (4)")["Stationary"] == codes(isa.Stationary)
     assert tables("GEMM (4)")["Columns"] == codes(isa.Columns)
+    assert tables("POST (5)")["Division"] == codes(isa.Division)
     assert tables("Status")["Status"] == codes(isa.Status)
 
 

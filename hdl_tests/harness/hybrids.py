@@ -77,13 +77,13 @@ class HybridBuilder(Builder):
         self.tensors |= {f"{name}.{part}": tensor for part, tensor in keep.items()}
         return self.add(made)
 
-    def fitted(self, bound: int, strength: float, out: QTensor) -> dict[str, int]:
+    def fitted(self, bound: int, strength: float, out: QTensor) -> tuple[int, int, int]:
         """Multiplier and shifts of sums up to ``bound``, mostly of about ``strength``."""
         factor = torch.tensor([self.spread(out) / strength])
         pre_shift, post_shift, (mul,) = self.scaling(-bound, bound, factor)
-        return {"mul": int(mul), "pre_shift": pre_shift, "post_shift": post_shift}
+        return int(mul), pre_shift, post_shift
 
-    def attention(self, name: str, q: str, k: str, v: str, heads: int) -> str:  # type: ignore[override]
+    def linear_attention(self, name: str, q: str, k: str, v: str, heads: int) -> str:
         """Linear attention."""
         tokens, width = self.x[q].shape
         plain, dim = QTensor(shape=(tokens, width)), width // heads
@@ -91,11 +91,24 @@ class HybridBuilder(Builder):
         key, value = self.x[k], self.x[v]
         bound = tokens * relu_magnitude(key) * magnitude(value)
         strength = math.sqrt(tokens) * self.spread(key) * self.spread(value)
-        fields = self.fitted(bound, strength, kv)
-        self.add(QKeyValue(name=f"{name}.kv", out=kv, k=k, v=v, heads=heads, **fields))
+        mul, pre, post = self.fitted(bound, strength, kv)
+        self.add(
+            QKeyValue(
+                name=f"{name}.kv",
+                out=kv,
+                k=k,
+                v=v,
+                heads=heads,
+                mul=mul,
+                pre_shift=pre,
+                post_shift=post,
+            )  # fmt: skip
+        )
         bound = tokens * relu_magnitude(key)
-        fields = self.fitted(bound, tokens * self.spread(key) / 2, sums)
-        self.add(QKeySum(name=f"{name}.sum", out=sums, k=k, **fields))
+        mul, pre, post = self.fitted(bound, tokens * self.spread(key) / 2, sums)
+        self.add(
+            QKeySum(name=f"{name}.sum", out=sums, k=k, mul=mul, pre_shift=pre, post_shift=post)
+        )
         codes = QTensor(shape=(tokens, heads), bits=4, signed=False, format="power")
         self.add(QDivisor(name=f"{name}.divisor", out=codes, q=q, sums=f"{name}.sum", heads=heads,
                           pre_shift=1))  # fmt: skip
@@ -108,7 +121,7 @@ class HybridBuilder(Builder):
                 kv=f"{name}.kv",
                 divisor=f"{name}.divisor",
                 heads=heads,
-                mul=40000,
+                mul=1 << 15 if self.shift else 40000,
                 pre_shift=max(0, bound.bit_length() - 17),
                 post_shift=9,
             )  # fmt: skip
@@ -119,10 +132,10 @@ class HybridBuilder(Builder):
         tokens, channels = self.x[x].shape
         out = QTensor(shape=(1, channels))
         bias = self.integers(-50, 50, channels)
-        fields = self.fitted(tokens * 128 + 50, math.sqrt(tokens) * self.spread(out), out)
-        mul = torch.full((channels,), fields.pop("mul"), dtype=torch.int32)
-        self.tensors |= {f"{name}.bias": bias.to(torch.int32), f"{name}.mul": mul}
-        return self.add(QPool(name=name, out=out, x=x, **fields))
+        mul, pre, post = self.fitted(tokens * 128 + 50, math.sqrt(tokens) * self.spread(out), out)
+        muls = torch.full((channels,), mul, dtype=torch.int32)
+        self.tensors |= {f"{name}.bias": bias.to(torch.int32), f"{name}.mul": muls}
+        return self.add(QPool(name=name, out=out, x=x, pre_shift=pre, post_shift=post))
 
     def lookup(self, name: str, x: str) -> str:
         """Any table."""
@@ -153,6 +166,10 @@ def random_hybrid(
     shift
         Multipliers are powers of two.
     """
+
+    def halved(size: tuple[int, int]) -> tuple[int, int]:
+        return (size[0] + 1) // 2, (size[1] + 1) // 2
+
     b = HybridBuilder(8, 8, pot, 4, shift, 8, seed)
 
     def out(pixels: int, channels: int) -> QTensor:
@@ -163,25 +180,24 @@ def random_hybrid(
     size = (side, side + 1)
     flat = image.replace(shape=(math.prod(size), 3))
     x = b.add(QPatches(name="pixels", out=flat, x=x, size=1))
-    half = tuple((n + 1) // 2 for n in size)
+    half = halved(size)
     n = math.prod(half)
     stem = b.product("stem", x, out(n, width), size=size, kernel=3, stride=2, slots=3)
     y = b.product("local", stem, out(n, width), size=half, kernel=3, groups=width, slots=1)
     x = b.product("point", y, out(n, width), residual=stem)
     y = b.product("wide", x, out(n, 2 * width + 4), slots=4)
-    small = tuple((n + 1) // 2 for n in half)
+    small = halved(half)
     n, channels = math.prod(small), 2 * width + 4
     y = b.product(
         "down", y, out(n, channels), size=half, kernel=5, stride=2, groups=channels, slots=2
     )
     x = b.product("narrow", y, out(n, width))
-    parts = [b.product(name, x, out(n, width)) for name in "qkv"]
-    first = b.attention("near", *parts, heads)
-    parts = [
-        b.product(f"far.{name}", part, out(n, width), size=small, groups=heads)
-        for name, part in zip("qkv", parts, strict=True)
-    ]
-    second = b.attention("far", *parts, heads)
+    q, k, v = (b.product(name, x, out(n, width)) for name in "qkv")
+    first = b.linear_attention("near", q, k, v, heads)
+    q, k, v = (
+        b.product(f"far.{name}", name, out(n, width), size=small, groups=heads) for name in "qkv"
+    )
+    second = b.linear_attention("far", q, k, v, heads)
     y = b.add(QConcat(name="both", out=out(n, 2 * width), parts=(first, second), axis=1))
     x = b.product("proj", y, out(n, width), residual=x)
     x = b.pool("pool", b.product("head", x, out(n, width + 1), slots=1))

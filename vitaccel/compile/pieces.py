@@ -16,6 +16,7 @@ __all__ = [
     "halves",
     "in_blocks",
     "joined",
+    "runs",
 ]
 
 
@@ -110,6 +111,16 @@ def halves(pieces: Sequence[View], blocks: Sequence[tuple[View, ...]]) -> list[i
         found.append(int(row >= middle))
         row += first.rows
     return found
+
+
+def runs(start: int, rows: int, width: int) -> Iterator[tuple[int, int]]:
+    """Cut ``rows`` results from ``start`` on where a row of pixels begins or ends within them."""
+    stop = start + rows
+    ends = sorted({min(stop, -(-start // width) * width), max(start, stop // width * width), stop})
+    for end in ends:
+        if end > start:
+            yield start, end - start
+            start = end
 
 
 def _ends(pieces: Sequence[View]) -> Iterator[int]:

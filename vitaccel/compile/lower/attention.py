@@ -49,7 +49,7 @@ def _post(low: Lowering, layer: QMatMul, n_words: int, columns: Columns) -> Post
     """One scale for all."""
     mul = np.full(n_words * low.config.rows, layer.mul)
     shifts = {"pre_shift": layer.pre_shift, "post_shift": layer.post_shift}
-    return post_of(low, layer.name, layer.out, columns, mul, **shifts)
+    return post_of(low, layer.name, layer.out, columns, mul, shifts)
 
 
 def _scores(low: Lowering, layer: QMatMul) -> None:

@@ -15,7 +15,7 @@ from vitaccel.compile.lower.linear import PARTS
 from vitaccel.compile.lower.operands import constant
 from vitaccel.compile.lower.products import pack_product, post_fields, table_of
 from vitaccel.compile.lower.state import Lowering, Post, Step
-from vitaccel.compile.pieces import Stored, aligned
+from vitaccel.compile.pieces import Stored, aligned, runs
 from vitaccel.errors import ConfigError
 
 __all__ = ["conv"]
@@ -126,20 +126,10 @@ def _jobs(low: Lowering, layer: QConv, x: Stored, out: Stored) -> Iterator[_Job]
     for image in range(images):
         start = 0
         for views in aligned(*(tensor.split(images)[image].pieces for tensor in tensors)):
-            for first, rows in _runs(start, views[0].rows, width if is_walk(layer) else 1):
+            for first, rows in runs(start, views[0].rows, width if is_walk(layer) else 1):
                 cut = tuple(replace(v, row=v.row + first - start, rows=rows) for v in views)
                 yield _Job(x.split(images)[image], first, cut)
             start += views[0].rows
-
-
-def _runs(start: int, rows: int, width: int) -> Iterator[tuple[int, int]]:
-    """Cut ``rows`` results from ``start`` on where a row of pixels begins or ends within them."""
-    stop = start + rows
-    ends = sorted({min(stop, -(-start // width) * width), max(start, stop // width * width), stop})
-    for end in ends:
-        if end > start:
-            yield start, end - start
-            start = end
 
 
 def _emit_part(

@@ -65,10 +65,9 @@ def _transposed(low: Lowering, layer: QLayer, x: View, eye: View) -> View:
     if x.rows % rows:
         last = replace(made, word=words - 1, words=1)
         fill(low, name, last, np.zeros((made.rows, 1, rows), dtype=np.uint8))
-    unchanged = post_of(
-        low, name, QTensor(shape=(made.rows, x.rows)), columns, np.full(words * rows, 2),
-        pre_shift=0, post_shift=1, lanes_after=-x.rows % rows,
-    )  # fmt: skip
+    out, twice = QTensor(shape=(made.rows, x.rows)), np.full(words * rows, 2)
+    halved = {"post_shift": 1, "lanes_after": -x.rows % rows}
+    unchanged = post_of(low, name, out, columns, twice, halved)
     fields = {
         "n_tiles": -(-words // len(columns.groups)),
         "source": int(isa.Stationary.ROWS),
@@ -115,7 +114,7 @@ def _sum(
     low.check_sums(layer, tokens * magnitude(low.layers[operand].out) + int(np.abs(bias).max()))
     columns, rows = int8_columns(low.config), low.config.rows
     shifts = {"pre_shift": layer.pre_shift, "post_shift": layer.post_shift}
-    post = post_of(low, layer.name, layer.out, columns, mul, bias, **shifts)
+    post = post_of(low, layer.name, layer.out, columns, mul, shifts, bias)
     out = _made(low, layer)
     row = constant(low, "ones", ones(tokens, rows))
     for x, result in _images(low, low.stored[operand][0], out):
@@ -221,10 +220,9 @@ def _post(
     division: isa.Division = isa.Division.NONE,
 ) -> Post:
     """The same for every channel."""
-    return post_of(
-        low, layer.name, layer.out, int8_columns(low.config), np.full(words * low.config.rows, mul),
-        pre_shift=pre_shift, post_shift=post_shift, division=int(division),
-    )  # fmt: skip
+    columns, muls = int8_columns(low.config), np.full(words * low.config.rows, mul)
+    shifts = {"pre_shift": pre_shift, "post_shift": post_shift, "division": int(division)}
+    return post_of(low, layer.name, layer.out, columns, muls, shifts)
 
 
 def _made(low: Lowering, layer: QLayer) -> Stored:

@@ -55,10 +55,13 @@ def post_of(
     out: QTensor,
     columns: Columns,
     mul: np.ndarray,
+    more: dict[str, int],
     bias: np.ndarray | None = None,
-    **shifts: int,
 ) -> Post:
-    """Requantisation by ``mul`` of every lane; output words cycle through the groups."""
+    """Requantisation by ``mul`` of every lane; output words cycle through the groups.
+
+    ``more``: shifts, and other fields that are not 0.
+    """
     rows, groups = low.config.rows, columns.groups
     n_words, zero = len(mul) // rows, np.zeros(len(mul), dtype=np.int64)
     select = np.repeat([groups[word % len(groups)] for word in range(n_words)], rows)
@@ -72,7 +75,7 @@ def post_of(
         "high": out.high,
         "wide": int(columns.wide),
     }
-    return Post(fields | shifts, low.parameter(isa.Space.POST_PARAM, name, packed))
+    return Post(fields | more, low.parameter(isa.Space.POST_PARAM, name, packed))
 
 
 def emit_product(

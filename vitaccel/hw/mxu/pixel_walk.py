@@ -56,17 +56,18 @@ class PixelWalk(wiring.Component):
     LATENCY = Walk.LATENCY + Skid.LATENCY
 
     def __init__(self, config: AcceleratorConfig) -> None:
+        self.layout = command_layout(isa.Op.GEMM, hybrid=config.hybrid)
         super().__init__({
-            "command": In(stream.Signature(command_layout(isa.Op.GEMM, hybrid=config.hybrid))),
+            "command": In(stream.Signature(self.layout)),
             "o": Out(stream.Signature(wanted_layout(tag_layout()))),
         })
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.walk = walk = Walk(5)
-        m.submodules.skid = skid = Skid(self.o.p.shape())
+        m.submodules.skid = skid = Skid(wanted_layout(tag_layout()))
         wiring.connect(m, skid.o, wiring.flipped(self.o))
-        held = Signal(self.command.p.shape(), reset_less=True)
+        held = Signal(self.layout, reset_less=True)
         begins, step = Signal(), Signal()
         m.d.comb += [
             self.command.ready.eq(walk.i.ready),

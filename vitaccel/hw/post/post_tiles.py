@@ -85,7 +85,8 @@ class PostTiles(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        fields = Signal(self.command.p.shape())  # dst, residual, param, n_words: of the rest
+        # dst, residual, param, n_words: of the rest
+        fields = Signal(command_layout(isa.Op.POST, hybrid=self.config.hybrid))
         first, last = Signal(), Signal()
         tile = self.o.p
         m.d.comb += [
