@@ -44,10 +44,16 @@ class Gemm:
     unsigned: int = 0
     lanes_before: int = 0
     lanes_after: int = 0
+    relu_stream: int = 0
+    relu_stationary: int = 0
+    kernel: int = 0
+    tap_words: int = 0
+    row_pixels: int = 0
 
-    def as_bits(self) -> int:
+    def as_bits(self, *, hybrid: bool = False) -> int:
         """Payload of the command stream."""
-        return packed(command_layout(isa.Op.GEMM), vars(self))
+        layout = command_layout(isa.Op.GEMM, hybrid=hybrid)
+        return packed(layout, {n: value for n, value in vars(self).items() if n in layout.members})
 
 
 def modes(config: AcceleratorConfig) -> list[tuple[Stationary, Columns]]:
@@ -59,8 +65,9 @@ def modes(config: AcceleratorConfig) -> list[tuple[Stationary, Columns]]:
 def random_gemm(config: AcceleratorConfig, rng: np.random.Generator, **fixed: int) -> Gemm:
     """Any legal command, small counts more often than large ones."""
     source, columns = modes(config)[rng.integers(len(modes(config)))]
+    source = fixed.get("source", source)
     most = config.accumulator_rows
-    lanes = rng.integers(config.rows, size=2) * (fixed.get("source", source) == Stationary.ROWS)
+    lanes = rng.integers(config.rows, size=2) * (source == Stationary.ROWS)
     drawn = {
         "stream": int(rng.integers(2**16)),
         "stream_stride": int(rng.integers(2**16)),
@@ -75,6 +82,8 @@ def random_gemm(config: AcceleratorConfig, rng: np.random.Generator, **fixed: in
         "unsigned": int(rng.integers(2)),
         "lanes_before": int(lanes[0]),
         "lanes_after": int(lanes[1]),
+        "relu_stream": int(config.hybrid and rng.integers(2)),
+        "relu_stationary": int(config.hybrid and source != Stationary.WEIGHT and rng.integers(2)),
     }
     return Gemm(**(drawn | fixed))
 
@@ -101,6 +110,8 @@ def _streamed(config: AcceleratorConfig, gemm: Gemm, k_tile: int, activations: W
     rows = np.arange(gemm.n_rows, dtype=np.int64)
     at = (gemm.stream + rows * gemm.stream_stride + k_tile) % len(activations)
     lanes = activations[at].astype(np.int64)
+    if gemm.relu_stream:
+        lanes = np.where(lanes < 128, lanes, 0)
     if config.activation_bits == 8 and gemm.unsigned:
         return lanes
     return signed(lanes, min(8, config.activation_bits + 1))
@@ -137,14 +148,18 @@ def _blocks(
     group, within = np.mgrid[: groups[Columns(gemm.columns)], :rows]
     if gemm.source == Stationary.TRANSPOSED:
         at = base + group + (k_tile * rows + within) * gemm.stationary_stride
-        return activations[at % len(activations)].swapaxes(1, 2).astype(np.int64)
+        return _relu(gemm, activations[at % len(activations)].swapaxes(1, 2).astype(np.int64))
     at = base + (group * rows + within) * gemm.stationary_stride + k_tile
     words = activations[at % len(activations)].astype(np.int64)
     if k_tile == 0:
         words[..., : gemm.lanes_before] = 0
     if k_tile == gemm.k_tiles - 1:
         words[..., rows - gemm.lanes_after :] = 0
-    return words
+    return _relu(gemm, words)
+
+
+def _relu(gemm: Gemm, words: Ints) -> Ints:
+    return np.where(words < 128, words, 0) if gemm.relu_stationary else words
 
 
 def _pot(config: AcceleratorConfig, words: Ints) -> Ints:

@@ -93,7 +93,7 @@ class Bench:
         for gemm in self.gemms:
             while self.rng.random() < self.pause:
                 await ctx.tick()
-            ctx.set(dut.command.payload.as_value(), gemm.as_bits())
+            ctx.set(dut.command.payload.as_value(), gemm.as_bits(hybrid=self.config.hybrid))
             ctx.set(dut.command.valid, 1)
             ready = 0
             while not ready:

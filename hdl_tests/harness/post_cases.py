@@ -13,6 +13,7 @@ __all__ = ["Case", "Memories", "random_case"]
 
 RESIDUAL_WORDS = 1024
 TARGET_WORDS = 2048
+MOST_SLOTS = 3
 
 
 class Memories:
@@ -32,6 +33,9 @@ class Memories:
         self.residual = torch.randint(
             -128, 128, (RESIDUAL_WORDS, config.rows), generator=draw, dtype=torch.int64
         )
+        self.slot = torch.zeros(words, dtype=torch.int64)  # of the lane's table, counted on
+        if config.hybrid:
+            self.slot = torch.randint(0, MOST_SLOTS, words, generator=draw)
         top = 17 if config.requant == "shift" else 1 << 16
         self.codes = torch.randint(0, top, (2, *words), generator=draw)
         self.codes[self.codes == 16] = 255
@@ -43,7 +47,7 @@ class Memories:
         """(address, lanes) for the port `param`."""
         planes = [(self.bias >> 8 * p) & 255 for p in range(4)]
         planes += [(code >> 8 * p) & 255 for code in self.codes for p in range(2)]
-        planes.append(self.select)
+        planes.append(self.select | self.slot << 4)
         return [
             (word << 4 | p, plane[word].tolist())
             for word in range(self.config.post_words)
@@ -97,7 +101,7 @@ def random_case(rng: random.Random, memories: Memories, **fixed: int) -> Case:
         "high": 127 if signed else 255,
         "use_residual": rng.randrange(2),
         "use_table": rng.randrange(2) if signed else 0,
-        "table": rng.randrange(config.table_slots),
+        "table": rng.randrange(config.table_slots - (MOST_SLOTS - 1) * config.hybrid),
         "wide": rng.randrange(2) if config.packed else 0,
         "lanes_before": rng.choice([0, rng.randrange(config.rows)]),
         "lanes_after": rng.choice([0, rng.randrange(config.rows)]),
@@ -163,4 +167,7 @@ def _words(memories: Memories, fields: dict[str, int], tile: Tensor, words: Tens
         residual_mul=None if residual is None else residual_mul[at],
         **shared,
     )
-    return ops.lookup(y, memories.tables[fields["table"]]) if fields["use_table"] else y
+    if not fields["use_table"]:
+        return y
+    table = (fields["table"] + memories.slot[at]).expand(y.shape)
+    return memories.tables[table, y.long() + 128]

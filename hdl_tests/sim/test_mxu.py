@@ -29,6 +29,7 @@ CONFIGS = {
         rows=3, columns=9, pot_columns=3, weight_bits=4, log2_attention=True, array_products="luts"
     ),
     "3x6-log2": SMALL.replace(rows=3, columns=6, pot_columns=3, log2_attention=True),
+    "4x4-hybrid": SMALL.replace(rows=4, columns=4, hybrid=True),
     "3x6-pot5": SMALL.replace(rows=3, columns=6, pot_columns=3, pot_bits=5, accumulator_bits=24),
 }
 
@@ -177,6 +178,11 @@ REFUSED = {
         {"columns": Columns.UNIFORM, "source": TRANSPOSED, "lanes_before": 1},
         {"lanes_after": 1},
     ],
+    "4x4-hybrid": [
+        {"relu_stationary": 1},
+        {"kernel": 3, "tap_words": 1},
+        {"kernel": 3, "row_pixels": 1},
+    ],
     "2x8-packed": [
         {"columns": Columns.PACKED, "source": Stationary.WEIGHT},
         {"columns": Columns.PACKED, "source": ROWS, "stationary_stride": 2**14},
@@ -199,7 +205,10 @@ def test_refuses_illegal_fields(name: str, change: dict[str, int]) -> None:
         ctx.set(dut.command.valid, 1)
         n_taken = n_done = 0
         for _ in range(100):
-            ctx.set(dut.command.payload.as_value(), gemms[min(n_taken, 1)].as_bits())
+            ctx.set(
+                dut.command.payload.as_value(),
+                gemms[min(n_taken, 1)].as_bits(hybrid=dut.config.hybrid),
+            )
             asked = ctx.get(dut.weights.request.valid), ctx.get(dut.stream.request.valid)
             *_, ready, done = await ctx.tick().sample(dut.command.ready, dut.done)
             n_taken, n_done = n_taken + ready, n_done + done

@@ -12,6 +12,7 @@ from golden import ops
 from hdl_tests.harness.pysim import CLOCK_PERIOD, assert_same
 from vitaccel.config import PRESETS, AcceleratorConfig
 from vitaccel.hw.post.requant import Requant, requant_latency
+from vitaccel.isa import Division
 
 TINY = PRESETS["tiny"]
 SHIFT = TINY.replace(requant="shift")
@@ -90,6 +91,45 @@ def golden(config: AcceleratorConfig, word: Word) -> list[int]:
         residual_mul=scale["residual_mul"], **shared,
     )  # fmt: skip
     return [int(v) % 256 for v in y]
+
+
+def divided(rng: random.Random, config: AcceleratorConfig) -> tuple[Word, list[int]]:
+    """A word of divisors, of quotients, or of neither; and what comes of it."""
+    word = random_word(rng, config)
+    word["division"] = division = rng.choice(list(Division))
+    if division == Division.NONE:
+        return word, want(config, word)
+    for lane in word["lanes"]:
+        t = rng.choice([0, 1, rng.randrange(1 << rng.randrange(1, 18))])
+        lane |= {"acc": t << word["pre_shift"], "bias": 0, "residual_mul": 0}
+        lane["residual"] = rng.randrange(16)
+        if config.requant == "shift":
+            lane["residual_mul"] = 255
+    columns = {
+        name: torch.tensor([[[lane[name] for lane in word["lanes"]]]])
+        for name in ("acc", "residual")
+    }
+    if division == Division.CODE:
+        codes = ops.log2_round(columns["acc"] >> word["pre_shift"])
+        return word, codes.flatten().tolist()
+    word |= {"post_shift": rng.randrange(1, 18), "zero_point": 0}
+    mul = torch.tensor([factor(config, lane["mul"]) for lane in word["lanes"]]).double()
+    y = [
+        ops.divide_log2(
+            columns["acc"][..., n : n + 1], columns["residual"][..., n : n + 1], mul=int(mul[n]),
+            **{f: word[f] for f in ("pre_shift", "post_shift", "low", "high")},
+        )
+        for n in range(config.rows)
+    ]  # fmt: skip
+    return word, [int(v) % 256 for v in y]
+
+
+@pytest.mark.parametrize("config", [TINY, SHIFT], ids=["multiplier", "shift"])
+def test_divisors_and_quotients(config: AcceleratorConfig) -> None:
+    config, rng = config.replace(hybrid=True), random.Random(4)
+    words, results = zip(*(divided(rng, config) for _ in range(300)), strict=True)
+    got = run(config, list(words))
+    assert_same(got, results, words)
 
 
 def run(config: AcceleratorConfig, words: list[Word]) -> list[list[int]]:

@@ -153,7 +153,7 @@ class Mxu(wiring.Component):
         walked = True
         if self.config.hybrid:
             bounded = (command.tap_words != 0) & (command.row_pixels != 0)
-            walked = (command.kernel == 0) | bounded
+            walked = ((command.kernel == 0) | bounded) & ~(weight & command.relu_stationary)
         return (
             walked
             & (command.n_rows != 0)
