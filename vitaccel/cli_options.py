@@ -7,10 +7,13 @@ import typer
 
 from vitaccel.files import check_folder
 
-__all__ = ["OUT", "Batch", "Changes", "Config", "Json", "Memory", "Out", "Strict"]
+__all__ = ["OUT", "Batch", "Changes", "Config", "ConfigOrOwn", "Json", "Memory", "Out", "Strict"]
 
 OUT = Path("build/out")
 Config = Annotated[str, typer.Option("--config", help="preset (see configs) or TOML file")]
+ConfigOrOwn = Annotated[
+    str | None, typer.Option("--config", help="preset or TOML file; else what suits")
+]
 Changes = Annotated[
     list[str] | None, typer.Option("--set", help="change a parameter: name=value, repeatable")
 ]

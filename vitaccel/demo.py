@@ -1,4 +1,4 @@
-"""The main job: the shipped digits ViT, from float checkpoint to bit-exact RTL."""
+"""The main job: a shipped network, from float checkpoint to bit-exact RTL."""
 
 import json
 from pathlib import Path
@@ -14,27 +14,37 @@ from golden.scheme import Scheme
 from golden.storage import save
 from vitaccel.compile import compile_network
 from vitaccel.config import AcceleratorConfig
+from vitaccel.demo_networks import demo_images
 from vitaccel.files import write_files
 from vitaccel.flow.report import write_report
 from vitaccel.generate import generate
-from vitaccel.sources import Images, load_images, load_network
+from vitaccel.sources import Images, load_network
 from vitaccel.timing import Stopwatch
 from vitaccel.verify import Verdict, verify
 
-__all__ = ["CALIBRATION", "demo"]
-
-CALIBRATION = 256  # training images that scales are chosen on
+__all__ = ["demo"]
 
 
 def demo(
-    config: AcceleratorConfig, scheme: str, n_images: int, folder: Path, watch: Stopwatch
+    model: str,
+    config: AcceleratorConfig,
+    scheme: str,
+    n_images: int,
+    folder: Path,
+    watch: Stopwatch,
+    images: Path | None = None,
 ) -> tuple[dict[str, Any], Verdict]:
     """Quantise, compile, generate, simulate, compare, report.
 
     Parameters
     ----------
+    model
+        Of a `Demo`.
     n_images
         Held-out images to run in RTL, 2 to 360.
+    images
+        Folder with images, see `demo_images`. Without labels, accuracy is the share of images of
+        the class that the float network says.
     folder
         Receives Verilog, sidecar, ``network/``, ``program.*``, ``summary.json``, ``report.html``.
 
@@ -44,11 +54,11 @@ def demo(
         The summary that was written, and the verdict it comes from.
     """
     with watch("float"):
-        network = load_network("digits")
-        shape = network.layers[0].shape
-        test = load_images("digits", shape)
-        calibration = load_images("digits:train", shape, CALIBRATION).images
+        network = load_network(model)
+        calibration, test = demo_images(network, images)
         floats = run_float(network, test.images)[network.layers[-1].name]
+        if test.labels is None:
+            test = test._replace(labels=floats.reshape(len(floats), -1).argmax(-1))
     with watch("quantize"):
         chosen = Scheme.for_config(scheme, config)
         integers = quantize(

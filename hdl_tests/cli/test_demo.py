@@ -16,7 +16,7 @@ N_IMAGES = 3
 @pytest.mark.slow
 def test_demo_is_bit_exact_and_leaves_its_files(tmp_path: Path) -> None:
     config, folder = PRESETS["demo"], tmp_path / "demo"
-    summary, verdict = demo(config, "mixed", N_IMAGES, folder, Stopwatch())
+    summary, verdict = demo("digits", config, "mixed", N_IMAGES, folder, Stopwatch())
     assert verdict.bit_exact, verdict.lines()
     assert json.loads((folder / "summary.json").read_text()) == json.loads(json.dumps(summary))
     assert summary["bit_exact"] is True

@@ -247,10 +247,15 @@ def test_a_sum_must_follow_filters() -> None:
 
 def test_compiler_refuses_what_the_accelerator_lacks() -> None:
     with pytest.raises(ConfigError) as refused:
+        compile_network(integers("exact"), PRESETS["efficientvit"])
+    assert str(refused.value) == (
+        "layer stages.1.blocks.1.context_module.main.divisor divides by reciprocals, which the "
+        "accelerator does not; quantise with division = 'log2'"
+    )
+    with pytest.raises(ConfigError) as refused:
         compile_network(integers("trio"), PRESETS["demo"])
     assert str(refused.value) == (
-        "layer stem.in_conv.conv (conv) cannot be mapped: the accelerator has no convolution other "
-        "than a patch embedding; vision transformers of linear layers, softmax and LayerNorm map"
+        "layer stem.in_conv.conv is a 3 x 3 convolution, which needs hybrid = true; set it"
     )
 
 
