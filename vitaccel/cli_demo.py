@@ -42,7 +42,7 @@ def demo(
             own.model,
             chosen,
             scheme or own.scheme,
-            count or own.count,
+            count or own.n_images,
             out,
             Stopwatch(show),
             images,

@@ -24,7 +24,7 @@ class Demo(NamedTuple):
     model: str
     config: str
     scheme: str
-    count: int
+    n_images: int
 
 
 DEMOS = {
