@@ -198,6 +198,16 @@ class AcceleratorConfig(Config):
         return self.wide_groups * self.rows + self.pot_tile_words
 
 
+# On CIFAR-10, with filters of both kinds; and at 224 x 224 pixels.
+_SMALL_EFFICIENTVIT = AcceleratorConfig(
+    columns=16, pot_columns=8, hybrid=True, accumulator_rows=64, activation_words=12288,
+    post_words=256, row_words=32, table_slots=8,
+)  # fmt: skip
+_EFFICIENTVIT_B1 = AcceleratorConfig(
+    rows=16, columns=16, hybrid=True, activation_words=65536, weight_words=8192,
+    post_words=512, vector_words=128, row_words=128, table_slots=8, queue_depth=16,
+)  # fmt: skip
+
 PRESETS = {
     "demo": AcceleratorConfig(
         columns=16,
@@ -281,28 +291,6 @@ PRESETS = {
     "large-16x32": AcceleratorConfig(
         rows=16, columns=32, activation_words=8192, weight_words=8192, axi_bytes=16
     ),
-    # The small EfficientViT on CIFAR-10: filters of both kinds.
-    "efficientvit": AcceleratorConfig(
-        columns=16,
-        pot_columns=8,
-        hybrid=True,
-        accumulator_rows=64,
-        activation_words=12288,
-        post_words=256,
-        row_words=32,
-        table_slots=8,
-    ),
-    # EfficientViT-B1 at 224 x 224 pixels.
-    "efficientvit-16x16": AcceleratorConfig(
-        rows=16,
-        columns=16,
-        hybrid=True,
-        activation_words=65536,
-        weight_words=8192,
-        post_words=512,
-        vector_words=128,
-        row_words=128,
-        table_slots=8,
-        queue_depth=16,
-    ),
+    "efficientvit": _SMALL_EFFICIENTVIT,
+    "efficientvit-16x16": _EFFICIENTVIT_B1,
 }

@@ -14,7 +14,7 @@ from vitaccel.compile import compile_network
 from vitaccel.config import PRESETS
 from vitaccel.hw.accelerator import Accelerator
 
-pytestmark = pytest.mark.cosim
+pytestmark = [pytest.mark.cosim, pytest.mark.slow]
 
 CONFIG = PRESETS["tiny"].replace(hybrid=True, table_slots=8, activation_words=2048)
 

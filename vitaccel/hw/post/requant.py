@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from amaranth import Cat, Module, Mux, Signal, Value, signed
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -99,12 +99,14 @@ class Requant(wiring.Component):
         shifts = self._shifts(m, delayed(m, shift, 2 + product, "coarse"), "")
         limits = delayed(m, self._limits(m), 4 + product, "limits")
         ends = delayed(m, limits, 1, "ends")
+        coded = Const(0)
+        if self.config.hybrid:
+            coded = delayed(m, self.i.division == Division.CODE, 6 + product, "coded")
         for r in range(self.config.rows):
             lane = RequantLane(self.config)
             m.submodules[f"lane_{r}"] = Shared(lane)
             if self.config.hybrid:
-                code = self.i.division == Division.CODE
-                m.d.comb += lane.code.eq(delayed(m, code, 6 + product, f"coded_{r}"))
+                m.d.comb += lane.code.eq(coded)
                 shifts = self._divided(m, r, shift)
             m.d.comb += [
                 lane.i.eq(self.i.lanes[r]),

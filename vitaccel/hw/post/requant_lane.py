@@ -163,7 +163,7 @@ class RequantLane(wiring.Component):
         self._saturate(m, v, self._code(m, t) if self.config.hybrid else None)
         return m
 
-    def _narrow(self, m: Module) -> Signal:
+    def _narrow(self, m: Module) -> Value:
         """Stages 1 and 2, and the logic before 3: add the bias, shift by 4s, then by 1s."""
         biased = Signal(signed(33), name="biased", reset_less=True)
         m.d.sync += biased.eq(self.i.acc + self.i.bias)
@@ -178,7 +178,7 @@ class RequantLane(wiring.Component):
         product = scalers(self.config)[0].LATENCY
         return delayed(m, divisor.code, 4 + product - divisor.LATENCY, "divisor_code")
 
-    def _scale(self, m: Module, t: Signal) -> Signal:
+    def _scale(self, m: Module, t: Value) -> Signal:
         """Stages 3 to 5: multiply, add the residual."""
         wide, narrow = scalers(self.config)
         m.submodules.scale = scale = wide(signed(NARROW_BITS), unsigned(16))
