@@ -8,7 +8,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/pip --disable-pip-version-check install -qq --constraint constraints.txt
 QUICK := not slow and not synth
 
-.PHONY: help setup demo test test-slow bench bench-deit bench-boards lint clean
+.PHONY: help setup demo test test-slow bench bench-deit bench-efficientvit bench-boards lint clean
 
 help:
 	@echo "make demo       set up, then the digits network from PyTorch to bit-exact Verilog"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-slow  the tests that take longer, synthesis among them"
 	@echo "make bench      measure everything that docs/benchmarks/ reports"
 	@echo "make bench-deit  measure DeiT at 224 x 224 (a quarter of an hour)"
+	@echo "make bench-efficientvit  measure EfficientViT (a few minutes)"
 	@echo "make bench-boards  make bitstreams, measure area and clock (hours)"
 	@echo "make lint       ruff and pyright"
 	@echo "make clean      remove build/out"
@@ -52,6 +53,9 @@ bench-deit: setup
 	$(BIN)/python build/bench/deit.py
 	$(BIN)/python build/bench/golden_model.py
 	$(BIN)/python build/bench/performance.py
+
+bench-efficientvit: setup
+	$(BIN)/python build/bench/efficientvit.py
 
 bench-boards: setup
 	$(BIN)/python build/bench/board_builds.py
