@@ -31,7 +31,7 @@ CASES = {
         BASE.replace(weight_words=512, post_words=32, table_slots=4, activation_words=1024),
         {},
     ),
-    "wide-heads": (BASE.replace(columns=8), {"width": 24}),
+    "wide-heads": (BASE.replace(columns=8, post_words=1024), {"width": 64, "heads": 8}),
     "words-of-2": (BASE.replace(rows=2, columns=2, activation_words=4096), {"width": 4}),
 }
 

@@ -218,22 +218,24 @@ def _hoist(
 
 
 def _inputs(steps: Sequence[Step]) -> list[tuple[int, Instruction]]:
-    """LOADs of activations and the step `LOOKAHEAD` before which they may come, in that order."""
+    """LOADs of activations and the step `LOOKAHEAD` before which they may come, in that order.
+
+    That is the first one that touches what they bring, be it to write some lanes of it anew.
+    """
     found = []
     for n, step in enumerate(steps):
         if step.instruction.op == isa.Op.LOAD and not step.fixed:
             (loaded,) = step.instruction.writes
-            readers = (
-                later
-                for later in range(n + 1, len(steps))
-                if any(
-                    view.buffer is loaded.buffer and view.overlaps(loaded)
-                    for view in steps[later].instruction.reads
-                )
-            )
-            use = next(readers, len(steps) - 1)
+            later = range(n + 1, len(steps))
+            use = next((k for k in later if _touches(steps[k].instruction, loaded)), later[-1])
             found.append((use + LOOKAHEAD - lookahead(step), step.instruction))
     return sorted(found, key=lambda item: item[0])
+
+
+def _touches(instruction: Instruction, loaded: View) -> bool:
+    """Whether an instruction reads any of what was loaded, or writes beside it."""
+    views = (*instruction.reads, *instruction.writes)
+    return any(view.buffer is loaded.buffer and view.overlaps(loaded) for view in views)
 
 
 def _enough(need: int, name: str, config: AcceleratorConfig) -> str:
