@@ -4,7 +4,7 @@ import pytest
 
 from boards import fit
 from boards.catalogue import find_board
-from boards.fit import check_fit, fit_line, memory_size, needed
+from boards.fit import check_fit, check_fit_sdram, fit_line, memory_size, needed
 from vitaccel.config import PRESETS
 from vitaccel.ecp5 import Resources
 from vitaccel.errors import ConfigError
@@ -63,3 +63,26 @@ def test_small_fits_the_smallest_board(monkeypatch: pytest.MonkeyPatch) -> None:
         "ulx3s-12f is too small: the accelerator would take 30000 LUT4 of 24288, 41 MULT18X18D of "
         "28; `vitaccel boards` lists what fits"
     )
+
+
+def test_sdram_needs_its_controller_and_no_block_ram(monkeypatch: pytest.MonkeyPatch) -> None:
+    board = find_board("ulx3s-12f")
+    need = check_fit_sdram(board, SMALL, 32 << 20)
+    assert need == ACCELERATOR + fit.SURROUNDINGS + fit.SDRAM
+    assert fit_line(board, need, sdram=True).startswith("fits ulx3s-12f with its SDRAM, estimated:")
+    with pytest.raises(ConfigError) as caught:
+        check_fit_sdram(board, SMALL, (32 << 20) + 1)
+    assert str(caught.value) == (
+        "the network's 33 MiB of memory do not fit the 32 MiB of SDRAM of ulx3s-12f; quantise to "
+        "fewer bits"
+    )
+    wide = SMALL.replace(axi_bytes=32)
+    with pytest.raises(ConfigError) as caught:
+        check_fit_sdram(board, wide, 80_000)
+    assert str(caught.value) == (
+        "burst_beats must be at most 16 for an axi_bytes of 32 and the SDRAM of ulx3s-12f, not 32"
+    )
+    assert check_fit_sdram(board, wide.replace(burst_beats=16), 80_000) == need
+    monkeypatch.setattr(fit, "resources", lambda config: {"all": Resources(22_000, 10, 17, 3)})
+    with pytest.raises(ConfigError, match="^ulx3s-12f is too small: .* LUT4 of 24288; "):
+        check_fit_sdram(board, SMALL, 80_000)

@@ -13,6 +13,7 @@ from boards.design import Design
 from hdl_tests.harness.fpga_tools import Tools, fake_plan
 from vitaccel.ecp5 import Resources
 from vitaccel.flow import board_list
+from vitaccel.hw.memory.sdram import Controller
 
 Run = Callable[..., tuple[int, str, list[str]]]
 BOARD = find_board("ulx3s-85f")
@@ -188,6 +189,31 @@ def test_what_a_build_refuses(build: Run, run: Run, network: Path, tools: Tools)
     assert not Path("out").exists()
 
 
+def test_a_network_too_large_for_block_ram_goes_into_sdram(
+    build: Run, run: Run, network: Path, tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only 4 of the 85F's 208 blocks are left, and the network wants more."""
+    monkeypatch.setattr(fit, "resources", lambda config: {"all": Resources(20_000, 10, 41, 203)})
+    made: list[Controller] = []
+    monkeypatch.setattr(
+        Design, "top", lambda design, pll, sdram: made.append(sdram) or SimpleNamespace(pll=pll)
+    )
+    code, out, _ = build("--seeds", "1", "--json")
+    assert code == 0
+    about = json.loads(out)
+    assert (about["sdram"], about["memory_bytes"]) == (True, 32 << 20)
+    board = json.loads(Path("out/board.json").read_text())
+    assert (board["sdram"], board["memory_bytes"]) == (True, 32 << 20)
+    ((controller,)) = made
+    assert controller.chip == BOARD.sdram
+    assert not controller.simulated
+    words = ("build", network, "--board", "ecpix5-85f", "-o", "out")
+    code, _, (message,) = run(*words)
+    assert code == 3
+    assert message.startswith("the network's ")
+    assert message.endswith("take a board with more block RAM")
+
+
 def test_boards_and_what_fits(run: Run, tools: Tools, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(board_list, "PRESETS", {"tiny": object(), "other": object()})
     needs = iter([Resources(20_000, 10, 41, 33), Resources(20_000, 10, 28, 33)])
@@ -198,6 +224,8 @@ def test_boards_and_what_fits(run: Run, tools: Tools, monkeypatch: pytest.Monkey
     assert list(found) == list(BOARDS)
     assert found["ulx3s-25f"]["presets"] == ["other"]
     assert found["ulx3s-85f"]["presets"] == ["tiny", "other"]
+    assert found["ulx3s-85f"]["memory"] == "32 MiB SDRAM"
+    assert found["ecpix5-85f"]["memory"] == "on chip"
     assert (found["ulx3s-85f"]["multipliers"], found["ulx3s-85f"]["ram_kib"]) == (156, 468)
     code, out, _ = run("boards")  # the second time nothing is counted
     assert code == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from boards.catalogue import find_board
-from vitaccel.errors import VitAccelError
+from vitaccel.errors import ConfigError, VitAccelError
 from vitaccel.flow.sdram import make_controller
 from vitaccel.flow.simulation import build_model, run_bench
 from vitaccel.host.board_bench import JOB, RESULT, BoardJob
@@ -61,7 +61,8 @@ def _controller(deployment: Deployment, cache: Path) -> Controller | None:
     if not deployment.sdram:
         return None
     board = find_board(deployment.board)
-    assert board.sdram is not None
+    if board.sdram is None:
+        raise ConfigError(f"board.json names SDRAM, which {board.name} has not; build again")
     return make_controller(
         board.sdram, (deployment.clock_mhz or board.mhz) * 1e6, cache, simulated=True
     )
