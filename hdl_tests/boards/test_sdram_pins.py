@@ -10,13 +10,11 @@ from amaranth import Cat, ClockDomain, Elaboratable, Module, Signal
 from amaranth.lib import io
 from amaranth.lib.wiring import In
 
-from boards import fit
 from boards.catalogue import find_board
 from boards.clocking import Clocking
 from boards.design import Design
 from boards.sdram_pins import CLOCK_DOMAIN, sdram_pins
 from vitaccel.config import PRESETS
-from vitaccel.ecp5 import comb
 from vitaccel.flow.gateware import build_gateware, identity_of, pack
 from vitaccel.flow.plan import Plan, make_plan
 from vitaccel.flow.sdram import make_controller
@@ -98,7 +96,7 @@ def test_bitstream(plan: Plan, tmp_path: Path) -> None:
     """All data and commands pass registers at their pins; the estimate holds."""
     gateware = build_gateware(plan, tmp_path / "cache", (1,), Stopwatch())
     cells = gateware.cells
-    assert cells["OFS1P3BX"] == 13 + 2 + 2 + 16 + 5 
+    assert cells["OFS1P3BX"] == 13 + 2 + 2 + 16 + 5
     assert cells["IFS1P3BX"] == 16
     assert cells["ODDRX1F"] == 1
     print(json.dumps(dict(cells)), gateware.best)

@@ -8,11 +8,11 @@ from vitaccel.config import AcceleratorConfig
 from vitaccel.flow.sdram import make_controller
 from vitaccel.hw.memory.sdram import Sdram
 
-pytestmark = pytest.mark.cosim
+pytestmark = [pytest.mark.cosim, pytest.mark.slow]
 CHIP = find_board("ulx3s-85f").sdram
 
 
-@pytest.mark.parametrize("bus_bytes", [4, pytest.param(16, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("bus_bytes", [4, 16])
 def test_sdram(bus_bytes: int) -> None:
     config = AcceleratorConfig(axi_bytes=bus_bytes)  # pyright: ignore[reportArgumentType]
     assert CHIP is not None
