@@ -2,14 +2,19 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
 from boards.catalogue import find_board
 from vitaccel.errors import BuildError, ConfigError, ToolError
 from vitaccel.flow import tools
 from vitaccel.flow.sdram import make_controller
+from vitaccel.flow.simulated_board import simulate_board
 from vitaccel.hw.memory.sdram import Chip, Controller
+from vitaccel.timing import Stopwatch
 
 _CHIP = find_board("ulx3s-85f").sdram
 assert _CHIP is not None
@@ -94,3 +99,10 @@ def test_refusals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(missing.value) == (
         "litedram is missing, the SDRAM of a board needs it; pip install litedram litex"
     )
+
+
+def test_a_board_without_sdram_is_not_simulated_with_it(tmp_path: Path) -> None:
+    deployment: Any = SimpleNamespace(board="ecpix5-85f", sdram=True)
+    with pytest.raises(ConfigError) as caught:
+        simulate_board(deployment, np.zeros((1, 1)), tmp_path, Stopwatch())
+    assert str(caught.value) == ("board.json names SDRAM, which ecpix5-85f has not; build again")
