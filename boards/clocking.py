@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth import ClockDomain, ClockSignal, Const, Elaboratable, Instance, Module, Signal
+from amaranth import ClockSignal, Const, Elaboratable, Instance, Module, Signal
 from amaranth.lib import io
 from amaranth.lib.cdc import ResetSynchronizer
 
@@ -56,8 +56,8 @@ class Clocking(Elaboratable):
     pll
         See `Pll`.
     late
-        Domain of the same clock a quarter of a cycle later, without a reset, which is defined here
-        and in all that is around; None: there is none.
+        Domain of the same clock a quarter of a cycle later, which whoever uses this defines,
+        without a reset; None: there is none.
     """
 
     def __init__(self, pll: Pll, late: str | None = None) -> None:
@@ -80,7 +80,6 @@ class Clocking(Elaboratable):
         clocks = {"o_CLKOP": clock}
         if self.late is not None:
             later = Signal(name=f"{self.late}_clock", attrs={"keep": 1})
-            m.domains += ClockDomain(self.late, reset_less=True)
             m.d.comb += ClockSignal(self.late).eq(later)
             clocks |= {"o_CLKOS": later, **self._quarter()}
             platform.add_clock_constraint(later, self.pll.mhz * 1e6)

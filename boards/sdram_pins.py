@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import Module, Signal
+from amaranth import ClockDomain, Module, Signal
 from amaranth.lib import io
 
 __all__ = ["CLOCK_DOMAIN", "sdram_pins"]
@@ -23,7 +23,8 @@ _OUTPUTS = (
 
 
 def sdram_pins(m: Module, platform: Any) -> dict[str, Any]:
-    """Drive the chip's clock from `CLOCK_DOMAIN`; return what `Sdram` takes for ``pins``."""
+    """Drive the chip's clock from `CLOCK_DOMAIN`, defined here; return ``pins`` of `Sdram`."""
+    m.domains += ClockDomain(CLOCK_DOMAIN, reset_less=True)
     port = platform.request("sdram", 0, dir="-")
     clock: Any = io.DDRBuffer(io.Direction.Output, port.clk, o_domain=CLOCK_DOMAIN)
     m.submodules.sdram_clock = clock
