@@ -32,8 +32,8 @@ NAMES = {
 # Bridge, arbiter, serial port, memory and clock beside the accelerator: what Yosys 0.70 makes of
 # them, see hdl_tests/boards/test_fit.py. The bridge's queue of requests is one block.
 SURROUNDINGS = Resources(comb=1500, ff=1100, ram=1)
-# LiteDRAM's controller with `Sdram` around it, likewise.
-SDRAM = Resources(comb=1500, ff=700)
+# LiteDRAM's controller with `Sdram` around it, see hdl_tests/boards/test_sdram_pins.py.
+SDRAM = Resources(comb=1600, ff=700)
 
 
 def memory_size(program_bytes: int) -> int:

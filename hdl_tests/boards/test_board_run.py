@@ -49,7 +49,6 @@ def run_digits(board_name: str, config: AcceleratorConfig, scheme: str, sdram: b
     logits = region.read(bytes(region.address) + raw, last.out.signed)
     assert logits.tolist() == region.of(want[last.name][0].numpy().astype(np.int64)).tolist()
     assert found.counters["CYCLES"] > 0
-    print(found.counters)
 
 
 def test_digits_on_the_smallest_board() -> None:
