@@ -58,6 +58,7 @@ bench-efficientvit: setup
 	$(BIN)/python build/bench/efficientvit.py
 
 bench-boards: setup
+	$(BIN)/python build/bench/cells.py
 	$(BIN)/python build/bench/board_builds.py
 
 lint: setup

@@ -159,9 +159,10 @@ def _mxu_terms(config: AcceleratorConfig, built: Mapping[Storage, tuple[Words, i
     if config.log2_attention:
         product = range(-128 << 14, 128 << 14)
     in_blocks = any(
-        memory.blocks for storage, (memory, _) in built.items() if storage.kind == "clocked"
+        memory.blocks for storage, (memory, _) in built.items() if storage.kind != "queue"
     )
     pot = config.rows * config.pot_columns
+    of_luts = config.rows * uniform * (config.array_products == "luts")
     return {
         "unit": 1,
         "lane": config.rows,
@@ -172,6 +173,8 @@ def _mxu_terms(config: AcceleratorConfig, built: Mapping[Storage, tuple[Words, i
         "bit of a partial sum": sums + config.pot_columns * _sum_bits(config, product),
         "uniform element": config.rows * uniform * (not config.packed),
         "packed element": config.rows * uniform * config.packed,
+        "uniform element of LUTs": of_luts * (not config.packed),
+        "packed element of LUTs": of_luts * config.packed,
         "power-of-two element": pot,
         "power-of-two element with log2": pot * config.log2_attention,
         "accumulator in LUTs": config.columns * (not in_blocks),

@@ -42,13 +42,16 @@ EVERYTHING = {**MEASURED, **HELD_OUT}
 KINDS = ("COMB", "FF", "DSP", "RAM")
 CELLS = ("TRELLIS_FF", "MULT18X18D", "DP16KD")
 # A bit of an adder and its register, of a lane's register, a byte with a load multiplexer; an
-# accumulator by itself. Arrays of these sizes do not tell them from each other.
+# accumulator of 32 bits by itself, and what an element of a column by itself takes more if its
+# multiplier is made of LUTs. Arrays of these sizes do not tell them from each other.
 KNOWN = {
     "bit of a streamed lane": (0, 1),
     "bit of a partial sum": (1, 1),
     "register of the transposer": (8, 8),
     "accumulator in LUTs": (174, 192),
-    "accumulator in blocks": (201, 203),
+    "accumulator in blocks": (112, 140),
+    "uniform element of LUTs": (81, 61),
+    "packed element of LUTs": (72, 80),
 }
 COLUMNS = (
     "configuration", "unit", "COMB", "COMB, model", "error", "FF", "FF, model", "error of FF",

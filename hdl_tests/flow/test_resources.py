@@ -66,7 +66,7 @@ def test_census_counts_shared_parts_as_often_as_they_occur() -> None:
     config = AcceleratorConfig(rows=4, columns=8, accumulator_rows=64)
     counted = census(UNITS["mxu"](config))
     assert counted.cells["MULT18X18D"] == 32
-    assert counted.storage[Storage(32, 64, "clocked")] == 2 * 8
+    assert counted.storage[Storage(32, 64, "block")] == 2 * 8
 
 
 @pytest.mark.parametrize(
