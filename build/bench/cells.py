@@ -94,8 +94,8 @@ HOW = (
     "speed grade 6. COMB = LUT4 + 2 CCU2C + 6 DPR16X4 of the bare part, DSP = MULT18X18D, RAM = "
     "DP16KD (18 kbit). Arrays have two banks of 256 rows of 24-bit accumulators and are written to "
     "and drained at once. Others were measured in the same flow and harness but where a source is "
-    "named; theirs have 32-bit sums. The critical path is that of the slowest seed. Without clocks: "
-    "not routed yet."
+    "named; theirs have 32-bit sums. The critical path is that of the slowest seed. Without "
+    "clocks: not routed yet."
 )
 
 
