@@ -144,8 +144,10 @@ class Loader(wiring.Component):
         ]
         m.d.comb += [skew.i.eq(word), transposer.i.eq(word)]
         for row in range(self.config.rows):
-            negative = tag.relu & fetch.o.p.data[row][7]
-            with m.If((tag.before > row) | (tag.after >= self.config.rows - row) | negative):
+            cleared = (tag.before > row) | (tag.after >= self.config.rows - row)
+            if self.config.hybrid:
+                cleared |= tag.relu & fetch.o.p.data[row][7]
+            with m.If(cleared):
                 m.d.sync += word[row].eq(0)
             lane = Mux(transposed[row + 1], transposer.o[row], skew.o[row])
             m.d.comb += self.words[row].eq(lane)

@@ -17,9 +17,10 @@ N_LOOPS = 3  # n_tile, k_tile, row
 PLACE = signed(11)  # row or column of an image, its surroundings included
 
 
-def tag_layout() -> data.StructLayout:
+def tag_layout(config: AcceleratorConfig) -> data.StructLayout:
     """What comes back with a streamed word."""
-    return data.StructLayout({"last": N_LOOPS, "unsigned": 1, "relu": 1})
+    relu = {"relu": 1} if config.hybrid else {}
+    return data.StructLayout({"last": N_LOOPS, "unsigned": 1, **relu})
 
 
 class PixelWalk(wiring.Component):
@@ -56,16 +57,17 @@ class PixelWalk(wiring.Component):
     LATENCY = Walk.LATENCY + Skid.LATENCY
 
     def __init__(self, config: AcceleratorConfig) -> None:
+        self.tag = tag_layout(config)
         self.layout = command_layout(isa.Op.GEMM, hybrid=config.hybrid)
         super().__init__({
             "command": In(stream.Signature(self.layout)),
-            "o": Out(stream.Signature(wanted_layout(tag_layout()))),
+            "o": Out(stream.Signature(wanted_layout(self.tag))),
         })
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.walk = walk = Walk(5)
-        m.submodules.skid = skid = Skid(wanted_layout(tag_layout()))
+        m.submodules.skid = skid = Skid(wanted_layout(self.tag))
         wiring.connect(m, skid.o, wiring.flipped(self.o))
         held = Signal(self.layout, reset_less=True)
         begins, step = Signal(), Signal()

@@ -79,7 +79,7 @@ class Streamer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.fetch = fetch = Fetch(self.config, tag_layout())
+        m.submodules.fetch = fetch = Fetch(self.config, tag_layout(self.config))
         wiring.connect(m, fetch.port, wiring.flipped(self.port))
         if self.config.hybrid:
             m.submodules.walk = walk = PixelWalk(self.config)
@@ -155,6 +155,7 @@ class Streamer(wiring.Component):
         ]
         for r in range(self.config.rows):
             m.d.comb += skew.i[r].eq(Cat(word[r], word[r][7] & ~unsigned))
-            with m.If(fetch.o.p.tag.relu & fetch.o.p.data[r][7]):
-                m.d.sync += word[r].eq(0)
+            if self.config.hybrid:
+                with m.If(fetch.o.p.tag.relu & fetch.o.p.data[r][7]):
+                    m.d.sync += word[r].eq(0)
         m.d.comb += self.lanes.eq(skew.o)

@@ -28,7 +28,7 @@ def target_layout(config: AcceleratorConfig) -> data.StructLayout:
         "end": 1,  # last word of a tile
         "before": range(config.rows),  # lanes taken as 0, from lane 0 on
         "after": range(config.rows),  # from the last lane down
-        "relu": 1,  # negative lanes are taken as 0
+        **({"relu": 1} if config.hybrid else {}),  # negative lanes are taken as 0
     })
 
 
