@@ -7,9 +7,29 @@ import pytest
 
 from vitaccel.config import PRESETS
 from vitaccel.demo import demo
+from vitaccel.demo_networks import DEMOS, demo_images, find_demo
+from vitaccel.errors import ConfigError
+from vitaccel.sources import load_network
 from vitaccel.timing import Stopwatch
 
 N_IMAGES = 3
+
+
+def test_images_of_every_demo_suit_it() -> None:
+    for name, own in DEMOS.items():
+        network = load_network(own.model)
+        calibration, test = demo_images(network, None)
+        assert calibration.shape[1:] == test.images.shape[1:] == network.layers[0].shape
+        assert (test.labels is None) == (name == "efficientvit")
+        assert own.config in PRESETS
+    assert float(calibration.min()) >= 0
+    assert float(calibration.max()) <= 1
+
+
+def test_refuses_unknown_demos() -> None:
+    with pytest.raises(ConfigError) as refused:
+        find_demo("resnet")
+    assert str(refused.value) == "network must be digits or efficientvit, not 'resnet'"
 
 
 @pytest.mark.cosim

@@ -54,7 +54,8 @@ class Mxu(wiring.Component):
     One beat per cycle, without gaps between tiles and commands whose rows outnumber the cycles in
     which the next tile is read: one per word, two with ``Columns.PACKED``. If the memories answer
     in the next cycle, the first beat comes `START_CYCLES` after its command was taken, plus those
-    cycles, plus ``rows - 2`` if its tile is transposed, less one if the loader need not switch.
+    cycles, plus ``rows - 2`` if its tile is transposed, less one if the loader need not switch,
+    plus one with ``hybrid``.
 
     Numerics
     --------
