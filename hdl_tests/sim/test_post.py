@@ -20,7 +20,9 @@ CONFIGS = {
     "one group": PRESETS["tiny"].replace(rows=3, columns=3, **_SMALL),
     "pot": PRESETS["demo"].replace(rows=2, columns=8, pot_columns=2, **_SMALL),
     "packed": PRESETS["w4a8"].replace(rows=2, columns=10, pot_columns=2, **_SMALL),
-    "hybrid": PRESETS["demo"].replace(rows=4, columns=8, pot_columns=4, hybrid=True, **_SMALL),
+    "hybrid": PRESETS["demo"].replace(
+        rows=4, columns=8, pot_columns=4, post_cycles=2, hybrid=True, **_SMALL
+    ),
     "shift": PRESETS["shift"].replace(rows=2, columns=4, **_SMALL),
     "two parts": PRESETS["w4a8"].replace(
         rows=4, columns=12, pot_columns=4, post_cycles=2, post_products="mixed", **_SMALL
