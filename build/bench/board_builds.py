@@ -4,7 +4,6 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from record import DOCS, OUT, ROOT, record
@@ -56,6 +55,7 @@ def main() -> int:
     parser.add_argument("boards", nargs="*", choices=[[], *BOARDS], default=[])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--accept", action="store_true", help="make the figures the new baseline")
+    parser.add_argument("--check", action="store_true", help="only compare, record nothing")
     asked = parser.parse_args()
     path = DOCS / "boards.json"
     known = {row["board"]: row for row in json.loads(path.read_text())} if path.exists() else {}
@@ -63,7 +63,11 @@ def main() -> int:
     for name in asked.boards or known or ("ulx3s-25f", "ulx3s-85f"):
         about = _measure(name, tuple(asked.seeds))
         known[name] = _row(about)
-        worse += _beside_baseline(known[name], asked.accept)
+        if asked.accept or not (asked.check or name in _baselines()):
+            _accept(known[name])
+        worse += _beside_baseline(known[name])
+        if asked.check:
+            continue
         rows = [known[board] for board in BOARDS if board in known]
         tools = ", ".join(f"{tool} {version}" for tool, version in about["tools"].items())
         record("boards", "Boards", HOW.format(tools=tools), COLUMNS, rows)
@@ -113,27 +117,28 @@ def _row(about: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _beside_baseline(row: Mapping[str, Any], accept: bool) -> Iterator[str]:
+def _baselines() -> dict[str, dict[str, float]]:
+    return json.loads(BASELINES.read_text()) if BASELINES.exists() else {}
+
+
+def _accept(row: Mapping[str, Any]) -> None:
+    """Make the figures of ``row`` the baseline of its board."""
+    baselines = _baselines() | {row["board"]: _figures(row)}
+    BASELINES.parent.mkdir(parents=True, exist_ok=True)
+    BASELINES.write_text(json.dumps(baselines, indent=1, sort_keys=True) + "\n")
+
+
+def _beside_baseline(row: Mapping[str, Any]) -> Iterator[str]:
     """Everything that became worse than the baseline by more than `TOLERANCE`."""
-    baselines = json.loads(BASELINES.read_text()) if BASELINES.exists() else {}
-    found = {title: _number(row[title]) for title in SMALLER_IS_BETTER}
-    if accept or row["board"] not in baselines:
-        baselines[row["board"]] = found
-        _write(BASELINES, baselines)
-        return
-    for title, before in baselines[row["board"]].items():
+    found = _figures(row)
+    for title, before in _baselines()[row["board"]].items():
         change = found[title] / before - 1
         if (change if SMALLER_IS_BETTER[title] else -change) > TOLERANCE:
             yield f"{row['board']}: {title} was {before:g}, is {found[title]:g}"
 
 
-def _number(cell: Any) -> float:
-    return float(str(cell).split(" ")[0])
-
-
-def _write(path: Path, baselines: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(baselines, indent=1, sort_keys=True) + "\n")
+def _figures(row: Mapping[str, Any]) -> dict[str, float]:
+    return {title: float(str(row[title]).split(" ")[0]) for title in SMALLER_IS_BETTER}
 
 
 if __name__ == "__main__":
