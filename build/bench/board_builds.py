@@ -60,7 +60,11 @@ def main() -> int:
     path = DOCS / "boards.json"
     known = {row["board"]: row for row in json.loads(path.read_text())} if path.exists() else {}
     worse: list[str] = []
-    for name in asked.boards or known or ("ulx3s-25f", "ulx3s-85f"):
+    names = asked.boards or [*known] or ["ulx3s-25f", "ulx3s-85f"]
+    unknown = [name for name in names if name not in _baselines()]
+    if asked.check and unknown:
+        parser.error(f"--check: no baseline of {', '.join(unknown)}; run without it once")
+    for name in names:
         about = _measure(name, tuple(asked.seeds))
         known[name] = _row(about)
         if asked.accept or not (asked.check or name in _baselines()):
