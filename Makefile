@@ -16,7 +16,7 @@ help:
 	@echo "make test-slow  the tests that take longer, synthesis among them"
 	@echo "make bench      measure everything that docs/benchmarks/ reports"
 	@echo "make bench-deit  measure DeiT at 224 x 224 (a quarter of an hour)"
-	@echo "make bench-efficientvit  measure EfficientViT (a few minutes)"
+	@echo "make bench-efficientvit  measure EfficientViT and the depthwise engine"
 	@echo "make bench-boards  make bitstreams, measure area and clock (hours)"
 	@echo "make lint       ruff and pyright"
 	@echo "make clean      remove build/out"
@@ -56,6 +56,7 @@ bench-deit: setup
 
 bench-efficientvit: setup
 	$(BIN)/python build/bench/efficientvit.py
+	$(BIN)/python build/bench/depthwise.py
 
 bench-boards: setup
 	$(BIN)/python build/bench/cells.py

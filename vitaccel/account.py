@@ -34,6 +34,7 @@ class Cause(StrEnum):
     RESULT = "waiting for a result from POST"
     NORM = "waiting for LayerNorm"
     SOFTMAX = "waiting for softmax"
+    DEPTHWISE = "waiting for a depthwise convolution"
     WEIGHTS = "waiting for weights from memory"
     IMAGE = "waiting for the image from memory"
     ACTIVATIONS = "waiting for activations from memory"
@@ -164,6 +165,8 @@ def _cause(program: "Program", producer: "Decoded") -> Cause:
             return Cause.NORM
         case isa.Op.SOFTMAX:
             return Cause.SOFTMAX
+        case isa.Op.DEPTHWISE:
+            return Cause.DEPTHWISE
         case _:
             return Cause.RESULT
 

@@ -102,6 +102,18 @@ class AcceleratorConfig(Config):
     )
     accumulator_bits: Annotated[int, _int(20, 32, "bits of an accumulator")] = 32
 
+    # Depthwise engine: 3 x 3 and 5 x 5, see `vitaccel.windows`.
+    depthwise_taps: Annotated[
+        int,
+        _int(0, 5, "taps of a kernel's column that each of its lanes multiplies at once; 0: none"),
+    ] = 0
+    depthwise_bits: Annotated[Literal[4, 8], Field(description="bits of its weights")] = 4
+    depthwise_products: Annotated[Products, _products("the depthwise engine")] = "mixed"
+    depthwise_cycles: Annotated[int, _int(1, 16, "cycles of its requantisation for a word")] = 1
+    depthwise_width: Annotated[int, _int(5, 1024, "pixels of a row with its padding")] = 128
+    depthwise_steps: Annotated[int, _int(16, 4096, "words of depthwise_taps weights a lane")] = 512
+    depthwise_words: Annotated[int, _int(4, 1024, "channel words of its requantisation")] = 64
+
     # Memories, in words.
     activation_words: Annotated[
         int, _int(64, 65536, "activation memory, a multiple of its banks")
@@ -133,13 +145,19 @@ class AcceleratorConfig(Config):
             value = getattr(self, name)
             if value & (value - 1):
                 raise ValueError(f"{name} must be a power of two, not {value}")
-        for name in ("post_cycles", "vector_cycles"):
+        for name in ("post_cycles", "vector_cycles", "depthwise_cycles"):
             value = getattr(self, name)
             if self.rows % value or self.rows < 2 * value:
                 raise ValueError(
                     f"{name} must divide rows ({self.rows}) and leave two lanes or more, "
                     f"not {value}"
                 )
+        if self.depthwise_taps and self.depthwise_cycles > 3 * -(-3 // self.depthwise_taps):
+            raise ValueError(
+                f"depthwise_cycles must not exceed the {3 * -(-3 // self.depthwise_taps)} cycles "
+                f"of a 3 x 3 window with depthwise_taps {self.depthwise_taps}, "
+                f"not {self.depthwise_cycles}"
+            )
         if self.activation_words % self.activation_banks:
             raise ValueError(
                 f"activation_words must be a multiple of activation_banks "
@@ -161,6 +179,11 @@ class AcceleratorConfig(Config):
     def post_lanes(self) -> int:
         """Lanes that POST works on at once."""
         return self.rows // self.post_cycles
+
+    @property
+    def depthwise_lanes(self) -> int:
+        """Lanes whose results the depthwise engine requantises at once."""
+        return self.rows // self.depthwise_cycles
 
     @property
     def vector_lanes(self) -> int:

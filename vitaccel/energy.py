@@ -10,13 +10,14 @@ memory. Clock, control and leakage are not.
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import sqrt
+from math import prod, sqrt
 from typing import TYPE_CHECKING, Any
 
 from vitaccel import isa
 from vitaccel.config import AcceleratorConfig
 from vitaccel.spans import working_steps
 from vitaccel.tiles import load_cycles, usable_columns
+from vitaccel.windows import KERNELS, padded_size, result_size, sum_bits
 
 if TYPE_CHECKING:
     from vitaccel.compile.program import Decoded, Program
@@ -38,8 +39,8 @@ class Energy:
     Parameters
     ----------
     parts
-        ``multiply``, ``shift``, ``add``, ``rescale`` (POST and VECTOR), ``activations``,
-        ``weights``, ``sums`` (the three on-chip memories) and ``external``.
+        ``multiply``, ``shift``, ``add``, ``rescale`` (requantisation, VECTOR), ``activations``
+        (and line buffers), ``weights``, ``sums`` (the three on-chip memories) and ``external``.
     """
 
     parts: Mapping[str, float]
@@ -137,6 +138,26 @@ def _vector(step: "Decoded", config: AcceleratorConfig) -> Mapping[str, float]:
     }
 
 
+def _depthwise(step: "Decoded", config: AcceleratorConfig) -> Mapping[str, float]:
+    """Line buffer: a column is read for each column of a window and changed by every pixel."""
+    fields, bits = step.fields, config.depthwise_bits
+    words = prod(result_size(fields)) * fields["n_words"]
+    pixels = prod(padded_size(fields)) * fields["n_words"]
+    products = words * config.rows * fields["kernel"] ** 2
+    column = KERNELS[-1] * config.rows * 8
+    lines = _access(
+        (words * fields["kernel"] + pixels) * column, config.depthwise_width * column // 8
+    )
+    held = config.depthwise_steps * config.depthwise_taps * config.rows * bits // 8
+    return {
+        "multiply": products * PRODUCT * 8 * bits,
+        "add": products * SUM * sum_bits(config),
+        "rescale": words * config.rows * PRODUCT * sum_bits(config) * FACTOR_BITS,
+        "activations": _activations(pixels + words, config) + lines,
+        "weights": _access(products * bits, held),
+    }
+
+
 def _transfer(step: "Decoded", config: AcceleratorConfig) -> Mapping[str, float]:
     words = step.fields["n_rows"] * step.fields["n_words"]
     spent = {"external": words * config.rows * 8 * EXTERNAL}
@@ -153,6 +174,7 @@ _SPENT = {
     isa.Op.POST: _post,
     isa.Op.NORM: _vector,
     isa.Op.SOFTMAX: _vector,
+    isa.Op.DEPTHWISE: _depthwise,
     isa.Op.LOAD: _transfer,
     isa.Op.STORE: _transfer,
 }

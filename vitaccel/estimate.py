@@ -16,6 +16,7 @@ from vitaccel.hw.mxu.accumulators import Accumulators, accumulators_latency
 from vitaccel.hw.shell.sequencer import Sequencer
 from vitaccel.spans import Interval, Span, producers, working_steps
 from vitaccel.tiles import load_cycles
+from vitaccel.windows import walk_cycles
 
 if TYPE_CHECKING:  # the compiler itself times programs
     from vitaccel.compile.program import Decoded, Program
@@ -28,6 +29,7 @@ FETCH = 60  # from the start of a run to its first instruction
 DISPATCH = 4  # between instructions that leave the sequencer
 BANK = 4  # POST changes banks
 DRAIN = {isa.Op.NORM: 87, isa.Op.SOFTMAX: 55}  # from the last word taken to the last written
+WINDOWS = 26  # DEPTHWISE: beside the steps of its windows
 TRANSFER = 4  # between LOADs or STOREs that follow one another
 
 
@@ -194,6 +196,9 @@ class _Model:
                 words = fields["n_rows"] * max(row, least)
                 self.end[n] = self.start[n] + words + 2 * row + DRAIN[instruction.op]
                 self.free[unit] = self.end[n]
+            case isa.Op.DEPTHWISE:
+                cycles = walk_cycles(self.config, instruction.fields)
+                self.end[n] = self.free[unit] = self.start[n] + cycles + WINDOWS
             case isa.Op.POST:
                 self._drain(n)
         return True

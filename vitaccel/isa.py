@@ -37,6 +37,7 @@ class Op(IntEnum):
     POST = 5
     NORM = 6
     SOFTMAX = 7
+    DEPTHWISE = 8
 
 
 class Unit(IntEnum):
@@ -47,6 +48,7 @@ class Unit(IntEnum):
     MXU = 2
     POST = 3
     VECTOR = 4
+    DEPTHWISE = 5  # if the configuration has `depthwise_taps`
 
 
 class Space(IntEnum):
@@ -58,6 +60,8 @@ class Space(IntEnum):
     TABLE = 3  # slot << 8 | (value & 255): activation tables, every lane the same byte
     VECTOR_PARAM = 4  # channel word << 3 | plane: gain 0-1, offset 2-5, shift 6
     EXP = 5  # (slot << 8 | distance) << 1 | plane: exp tables, every lane the same byte
+    DEPTHWISE_WEIGHT = 6  # step << 3 | plane: taps of a step, see `vitaccel.windows`
+    DEPTHWISE_PARAM = 7  # channel word << 3 | plane: bias 0-3, mul 4-5, slot 6
 
 
 class Stationary(IntEnum):
@@ -107,6 +111,7 @@ UNIT_OF = MappingProxyType({
     Op.POST: Unit.POST,
     Op.NORM: Unit.VECTOR,
     Op.SOFTMAX: Unit.VECTOR,
+    Op.DEPTHWISE: Unit.DEPTHWISE,
 })
 
 Fields = Mapping[str, int]  # name -> width in bits; a negative width is a signed field
@@ -119,8 +124,8 @@ HYBRID = frozenset({
 
 HEADER: Fields = MappingProxyType({
     "opcode": 4,
-    "wait": 5,  # bit u: take one token of semaphore (u -> own unit) before starting
-    "signal": 5,  # bit u: give one token to semaphore (own unit -> u) when done
+    "wait": 6,  # bit u: take one token of semaphore (u -> own unit) before starting
+    "signal": 6,  # bit u: give one token to semaphore (own unit -> u) when done
 })
 
 _VECTOR: dict[str, int] = {
@@ -220,4 +225,29 @@ FIELDS: Mapping[Op, Fields] = MappingProxyType({
             "bits": 4,  # table softmax: probabilities in units of 2**-bits
         }
     ),
+    Op.DEPTHWISE: MappingProxyType({
+        "src": 16,  # activation word of the first pixel, channel word 0
+        "src_stride": 16,  # words from one pixel to the next
+        "pad": 16,  # activation word of the pixel beyond the edges
+        "dst": 16,
+        "dst_stride": 16,
+        "height": 12,  # rows of pixels, >= 1
+        "width": 12,  # pixels of a row, >= 1
+        "above": 3,  # rows of padding
+        "below": 3,
+        "side": 3,  # pixels of padding on the left, and as many on the right
+        "n_words": 12,  # channel words, >= 1
+        "kernel": 3,  # 3 or 5
+        "stride": 2,  # 1 or 2
+        "unsigned": 1,  # pixels are uint8
+        "weights": 16,  # step of DEPTHWISE_WEIGHT with the first taps of channel word 0
+        "param": 12,  # channel word of DEPTHWISE_PARAM
+        "pre_shift": 5,  # from here on as POST
+        "post_shift": 6,  # >= 1
+        "zero_point": -8,
+        "low": -9,
+        "high": -9,
+        "use_table": 1,
+        "table": 4,  # slot of TABLE, to which that of a channel is added
+    }),
 })

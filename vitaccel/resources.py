@@ -20,7 +20,7 @@ from amaranth.lib import wiring
 from vitaccel.census import Storage, census
 from vitaccel.config import AcceleratorConfig, Products
 from vitaccel.ecp5 import DEVICES, Resources, Words, words
-from vitaccel.hw.memory.scratchpad import Scratchpad
+from vitaccel.hw.accelerator import scratchpad
 from vitaccel.hw.memory.weight_buffer import WeightBuffer
 from vitaccel.hw.mxu.column import lane_values, products_of
 from vitaccel.hw.mxu.mxu import Mxu
@@ -42,7 +42,7 @@ UNITS: Mapping[str, Callable[[AcceleratorConfig], wiring.Component]] = {
     "mxu": Mxu,
     "post": Post,
     "vector": Vector,
-    "scratchpad": lambda config: Scratchpad(config, n_readers=5, n_writers=3),
+    "scratchpad": scratchpad,
     "weight_buffer": WeightBuffer,
     "shell": Shell,
 }

@@ -7,10 +7,10 @@ from record import DOCS, OUT, record
 
 from vitaccel.config import PRESETS
 from vitaccel.flow.synth import TARGET_MHZ, synthesize
+from vitaccel.hw.accelerator import scratchpad
 from vitaccel.hw.axi.arbiter import Arbiter
 from vitaccel.hw.link.bridge import Bridge
 from vitaccel.hw.link.uart import Uart
-from vitaccel.hw.memory.scratchpad import Scratchpad
 from vitaccel.hw.memory.weight_buffer import WeightBuffer
 from vitaccel.hw.mxu.mxu import Mxu
 from vitaccel.hw.post.post import Post
@@ -32,7 +32,7 @@ UNITS = {
     "load": Load,
     "store": Store,
     "shell": Shell,  # sequencer, LOAD, STORE, AXI, registers
-    "scratchpad": lambda config: Scratchpad(config, n_readers=5, n_writers=3),
+    "scratchpad": scratchpad,
     "weight_buffer": WeightBuffer,
     "bridge": lambda config: Bridge(config, 1 << 20),  # host link without its serial line
     "uart": lambda _: Uart(33),

@@ -20,8 +20,8 @@ def linear_bound(weight: Tensor, bias: Tensor, magnitude: int) -> int:
     magnitude
         Greatest absolute value of an input.
     """
-    terms = weight.to(torch.int64).abs_().sum(1) * magnitude
-    return int((terms + bias.to(torch.int64).abs_()).max())
+    terms = weight.to(torch.int64).abs().sum(1) * magnitude
+    return int((terms + bias.to(torch.int64).abs()).max())
 
 
 def linear_range(weight: Tensor, bias: Tensor, low: int, high: int) -> tuple[int, int]:

@@ -49,6 +49,18 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
         "array_products: input should be 'blocks' or 'luts', not 'mixed'",
     ),
     (
+        {"depthwise_cycles": 8},
+        "depthwise_cycles must divide rows (8) and leave two lanes or more, not 8",
+    ),
+    (
+        {"depthwise_taps": 3, "depthwise_cycles": 4},
+        (
+            "depthwise_cycles must not exceed the 3 cycles of a 3 x 3 window with depthwise_taps "
+            "3, not 4"
+        ),
+    ),
+    ({"depthwise_bits": 6}, "depthwise_bits: input should be 4 or 8, not 6"),
+    (
         {"post_products": "dsp"},
         "post_products: input should be 'blocks', 'mixed' or 'luts', not 'dsp'",
     ),
@@ -78,7 +90,8 @@ def bounds(name: str) -> tuple[int, int]:
 
 
 BOUNDED = [name for name, info in FIELDS.items() if info.metadata]
-LINKED = {"rows", "columns", "pot_columns", "post_cycles", "vector_cycles"}  # bounds go together
+# Bounds go together.
+LINKED = {"rows", "columns", "pot_columns", "post_cycles", "vector_cycles", "depthwise_cycles"}
 
 
 @pytest.mark.parametrize("name", BOUNDED)
@@ -150,7 +163,10 @@ def test_digest_differs_with_every_parameter() -> None:
         "vector_cycles": 2, "array_products": "luts", "post_products": "luts",
         "vector_products": "mixed", "accumulator_rows": 128,
         "accumulator_bits": 31, "activation_words": 2048, "activation_banks": 2,
-        "weight_words": 1024, "post_words": 127, "vector_words": 63, "row_words": 63,
+        "depthwise_taps": 1, "depthwise_bits": 8, "depthwise_products": "luts",
+        "depthwise_cycles": 2, "depthwise_width": 64, "depthwise_steps": 500,
+        "depthwise_words": 60, "weight_words": 1024, "post_words": 127, "vector_words": 63,
+        "row_words": 63,
         "table_slots": 3, "axi_bytes": 4, "burst_beats": 31, "queue_depth": 3,
     }  # fmt: skip
     assert changes.keys() == FIELDS.keys()

@@ -89,3 +89,18 @@ def test_an_image_of_a_batch() -> None:
         "energy by a 45 nm table: 4 uJ per image (multiply 75%, external 25%); "
         "energy x delay 2 uJ s"
     )
+
+
+def test_depthwise() -> None:
+    """One word of 3 x 3 pixels with padding: 9 windows of 9 taps."""
+    config = DEMO.replace(depthwise_taps=3, depthwise_width=8, depthwise_steps=256)
+    size = {"height": 3, "width": 3, "above": 1, "below": 1, "side": 1, "kernel": 3, "stride": 1}
+    spent = model._depthwise(step(isa.Op.DEPTHWISE, n_words=1, **size), config)
+    macs = 9 * 9 * 8
+    assert spent["multiply"] == pytest.approx(macs * 0.1)  # 4 bits of 8
+    assert spent["add"] == pytest.approx(macs * 17 * 0.1 / 32)
+    assert spent["rescale"] == pytest.approx(9 * 8 * 17 * 16 * 0.2 / 64)
+    column = 5 * 8 * 8  # bits
+    lines = (9 * 3 + 25) * column * 10 / 64 * (8 * column / 8 / 8192) ** 0.5
+    assert spent["activations"] == pytest.approx((25 + 9) * 10 + lines)
+    assert spent["weights"] == pytest.approx(macs * 4 * 10 / 64 * (256 * 3 * 8 / 2 / 8192) ** 0.5)

@@ -22,7 +22,7 @@ PARTS = AcceleratorConfig(rows=6, columns=6, vector_cycles=3)
         ("row_buffer", RowBuffer(2, 4)),
         ("split", Split(PARTS)),
         ("join", Join(PARTS)),
-        ("split_writes", SplitWrites(PARTS)),
+        ("split_writes", SplitWrites(PARTS, 3)),
     ],
 )
 def test_streams_keep_their_rules(name: str, dut: wiring.Component) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from hdl_tests.harness.emulated_depthwise import convolve
 from vitaccel import isa
 from vitaccel.compile.instruction import decode
 from vitaccel.compile.program import Program, Routine
@@ -40,6 +41,8 @@ class Emulator:
             isa.Space.TABLE: c.table_slots * 256,
             isa.Space.VECTOR_PARAM: c.vector_words * 8,
             isa.Space.EXP: c.table_slots * 512,
+            isa.Space.DEPTHWISE_WEIGHT: c.depthwise_steps * 8,
+            isa.Space.DEPTHWISE_PARAM: c.depthwise_words * 8,
         }
         random = np.random.default_rng(1)  # memories hold anything before they are written
         self.spaces = {
@@ -275,6 +278,9 @@ class Emulator:
                 p = (e * inv + (1 << h - 1)) >> h
                 out[row, : f["length"]] = np.minimum(p, (1 << f["bits"]) - 1)
         self._write_rows(f, out)
+
+    def depthwise(self, f: dict[str, int]) -> None:
+        convolve(self.config, self.spaces, f)
 
     @staticmethod
     def _code(t: int) -> int:

@@ -10,7 +10,7 @@ from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.axi.axi import Ports, expose, master_ports, slave_ports
 from vitaccel.hw.axi.axi_memory import AxiMemory, MemoryTiming
 from vitaccel.hw.ports import ADDRESS_BITS, unit_layout
-from vitaccel.hw.shell.shell import COMPUTE, Shell, attach
+from vitaccel.hw.shell.shell import Shell, attach, compute_units
 from vitaccel.hw.shell.spaces import depths
 from vitaccel.isa import FIELDS, Op, Space, Status, Unit
 
@@ -77,7 +77,7 @@ class ShellTop(Ports, wiring.Component):
         m = Module()
         m.submodules.shell = shell = Shell(self.config)
         expose(m, self, shell, [*master_ports(self.config), *slave_ports(), "interrupt"])
-        for unit in COMPUTE:
+        for unit in compute_units(self.config):
             stand_in = StandIn(unit)
             m.submodules[unit.name.lower()] = ResetInserter(shell.unit_reset)(stand_in)
             attach(m, getattr(shell, unit.name.lower()), stand_in)

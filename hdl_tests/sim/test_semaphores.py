@@ -1,4 +1,4 @@
-"""Counting semaphores against 25 integers."""
+"""Counting semaphores against 36 integers."""
 
 import random
 
@@ -8,14 +8,15 @@ from amaranth.sim._async import TestbenchContext
 
 from hdl_tests.harness.pysim import CLOCK_PERIOD
 from vitaccel.hw.shell.semaphores import Semaphores
+from vitaccel.isa import Unit
 
-N = 5
+N = len(Unit)
 
 
 @pytest.mark.parametrize("giving", [0.2, 0.5, 0.9])
 def test_counts(giving: float) -> None:
     """Tokens are neither lost nor made, from empty to full and back."""
-    dut = Semaphores()
+    dut = Semaphores(Unit)
     rng = random.Random(f"{giving}")
     levels = set()
     count = {(p, c): 0 for p in range(N) for c in range(N)}

@@ -43,6 +43,7 @@ class Run:
     fail_at: tuple[int, int] = (-1, 0)
     busy_until: int = 0  # cycle until which the units are active
     latency: int = 20
+    taps: int = 1
     pushed: list[tuple[Unit, Any]] = field(default_factory=list)
     bursts: list[tuple[int, int]] = field(default_factory=list)
     fault: int = 0
@@ -50,11 +51,14 @@ class Run:
     cycles: int = 0
 
     def run(self, max_cycles: int = 5000) -> "Run":
-        self.dut = Sequencer(AcceleratorConfig(axi_bytes=self.axi_bytes, hybrid=self.hybrid))
+        config = AcceleratorConfig(
+            axi_bytes=self.axi_bytes, hybrid=self.hybrid, depthwise_taps=self.taps
+        )
+        self.dut = Sequencer(config)
         sim = Simulator(self.dut)
         sim.add_clock(CLOCK_PERIOD)
         sim.add_testbench(self.serve, background=True)
-        for unit in Unit:
+        for unit in self.dut.units:
             sim.add_testbench(self.queue(unit), background=True)
 
         async def watch(ctx: TestbenchContext) -> None:
@@ -163,13 +167,15 @@ def test_halt_waits_for_the_units() -> None:
 
 
 GEMM = encode(Instruction(Op.GEMM, "test"))
+DEPTHWISE = encode(Instruction(Op.DEPTHWISE, "test"))
 
 
 @pytest.mark.parametrize(
     ("changes", "status", "pc"),
     [
         ({"program": [GEMM] * 3 + [bytes(32)]}, Status.ILLEGAL_OPCODE, 3),
-        ({"program": [GEMM] * 3 + [b"\x08" + bytes(31), HALT]}, Status.ILLEGAL_OPCODE, 3),
+        ({"program": [GEMM] * 3 + [b"\x09" + bytes(31), HALT]}, Status.ILLEGAL_OPCODE, 3),
+        ({"program": [GEMM] * 3 + [DEPTHWISE, HALT], "taps": 0}, Status.ILLEGAL_OPCODE, 3),
         ({"program": [GEMM] * 3}, Status.ILLEGAL_OPCODE, 3),
         ({"program": [GEMM] * 8 + [HALT], "length": 8}, Status.ILLEGAL_OPCODE, 8),
         ({"program": [HALT], "length": 0}, Status.ILLEGAL_FIELD, 0),

@@ -30,9 +30,22 @@ class Arrangement:
     resident: dict[str, int] = field(default_factory=dict)  # space -> words used
 
 
+# Addresses of a word in the memories that are written plane by plane.
+PLANES = {
+    isa.Space.POST_PARAM: 16,
+    isa.Space.VECTOR_PARAM: 8,
+    isa.Space.DEPTHWISE_WEIGHT: 8,
+    isa.Space.DEPTHWISE_PARAM: 8,
+}
+
+
 def capacities(config: AcceleratorConfig) -> Mapping[isa.Space, tuple[int, str]]:
     """Words of each parameter memory and the configuration field that sets it."""
-    return {
+    engine = {
+        isa.Space.DEPTHWISE_WEIGHT: (config.depthwise_steps, "depthwise_steps"),
+        isa.Space.DEPTHWISE_PARAM: (config.depthwise_words, "depthwise_words"),
+    }
+    return (engine if config.depthwise_taps else {}) | {
         isa.Space.WEIGHT: (config.weight_words, "weight_words"),
         isa.Space.POST_PARAM: (config.post_words, "post_words"),
         isa.Space.VECTOR_PARAM: (config.vector_words, "vector_words"),
@@ -156,9 +169,8 @@ def _settle(ring: _Ring, lowering: Lowering, result: Arrangement) -> None:
 def _load(buffer: Buffer, data: np.ndarray, result: Arrangement) -> Instruction:
     """LOAD of a parameter buffer; data ``[words, planes, R]`` or ``[.., words, R]``."""
     assert buffer.space is not None
-    planes = buffer.space in (isa.Space.POST_PARAM, isa.Space.VECTOR_PARAM)
-    n_words = data.shape[-2] if planes else data.size // data.shape[-1]
-    stride = {isa.Space.POST_PARAM: 16, isa.Space.VECTOR_PARAM: 8}.get(buffer.space, 0)
+    stride = PLANES.get(buffer.space, 0)
+    n_words = data.shape[-2] if stride else data.size // data.shape[-1]
     load = Instruction(
         isa.Op.LOAD,
         buffer.name,
@@ -189,6 +201,7 @@ def _hoist(
     those that wait for the GEMM.
     """
     inputs = _inputs(steps)
+    never = len(steps) + LOOKAHEAD
     for now, step in enumerate(steps):
         open_rings = list(rings)
         ahead = LOOKAHEAD if lowering.strategy.together == 1 else len(steps)
@@ -196,7 +209,7 @@ def _hoist(
             ahead = 0
         while True:
             heads = [(ring.first_use[ring.pending[0]], ring) for ring in open_rings if ring.pending]
-            use, ring = min(heads, key=lambda head: head[0], default=(len(steps), None))
+            use, ring = min(heads, key=lambda head: head[0], default=(never, None))
             if inputs and inputs[0][0] <= min(use, now + min(ahead, LOOKAHEAD)):
                 result.main.append(inputs.pop(0)[1])
             elif ring is None or use > now + ahead or (inputs and inputs[0][0] < use):
@@ -243,6 +256,8 @@ def _enough(need: int, name: str, config: AcceleratorConfig) -> str:
     presets = [
         preset
         for preset, known in PRESETS.items()
-        if known.rows == config.rows and getattr(known, name) >= need
+        if known.rows == config.rows
+        and getattr(known, name) >= need
+        and (known.depthwise_taps or not config.depthwise_taps)
     ]
     return f"{need}, as in preset {presets[0]}" if presets else str(need)

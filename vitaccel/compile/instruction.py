@@ -96,6 +96,8 @@ class Instruction:
         shift = {
             isa.Space.POST_PARAM: 4,
             isa.Space.VECTOR_PARAM: 3,
+            isa.Space.DEPTHWISE_WEIGHT: 3,
+            isa.Space.DEPTHWISE_PARAM: 3,
             isa.Space.TABLE: 8,
             isa.Space.EXP: 9,
         }

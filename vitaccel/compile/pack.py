@@ -8,7 +8,16 @@ from vitaccel import isa
 from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
 
-__all__ = ["Channels", "Packed", "pack_norm", "pack_post", "pack_table", "pack_weights"]
+__all__ = [
+    "Channels",
+    "Packed",
+    "byte_planes",
+    "exponents",
+    "pack_norm",
+    "pack_post",
+    "pack_table",
+    "pack_weights",
+]
 
 Array = np.ndarray
 SLOT = 4  # bit of `select` from which on it is that of the table
@@ -132,7 +141,8 @@ def _pack_uniform(weight: Array, config: AcceleratorConfig) -> Packed:
     return Packed((tiles & 255).astype(np.uint8), select, isa.Columns.UNIFORM, config.wide_groups)
 
 
-def _planes(value: Array, count: int) -> list[Array]:
+def byte_planes(value: Array, count: int) -> list[Array]:
+    """Bytes of each value, the lowest first."""
     return [(value >> 8 * byte & 255).astype(np.uint8) for byte in range(count)]
 
 
@@ -162,17 +172,24 @@ def pack_post(channels: Channels, config: AcceleratorConfig, layer: str) -> Arra
     if channels.slot is not None:
         select = select | channels.slot.reshape(select.shape) << SLOT
     if config.requant == "shift":
-        mul, residual_mul = _exponents(mul, layer), _exponents(residual_mul, layer)
+        mul, residual_mul = exponents(mul, layer), exponents(residual_mul, layer)
     planes = [
-        *_planes(channels.bias, 4),
-        *_planes(mul, 2),
-        *_planes(residual_mul, 2),
-        *_planes(select, 1),
+        *byte_planes(channels.bias, 4),
+        *byte_planes(mul, 2),
+        *byte_planes(residual_mul, 2),
+        *byte_planes(select, 1),
     ]
     return np.stack([plane.reshape(-1, config.rows) for plane in planes], axis=1)
 
 
-def _exponents(mul: Array, layer: str) -> Array:
+def exponents(mul: Array, layer: str) -> Array:
+    """Multipliers as the gateware takes them that has shifts only.
+
+    Raises
+    ------
+    ConfigError
+        If one is no power of two.
+    """
     if np.any(mul & (mul - 1)):
         bad = int(mul[(mul & (mul - 1)) != 0][0])
         raise ConfigError(
@@ -184,11 +201,11 @@ def _exponents(mul: Array, layer: str) -> Array:
 
 def pack_norm(gain: Array, offset: Array, shift: Array, config: AcceleratorConfig) -> Array:
     """Planes of VECTOR_PARAM, uint8 ``[n_words, 7, rows]``, from int ``[n_words * rows]`` each."""
-    planes = [*_planes(gain, 2), *_planes(offset, 4), *_planes(shift, 1)]
+    planes = [*byte_planes(gain, 2), *byte_planes(offset, 4), *byte_planes(shift, 1)]
     return np.stack([p.reshape(-1, config.rows) for p in planes], axis=1)
 
 
 def pack_table(entries: Array, planes: int, config: AcceleratorConfig) -> Array:
     """Words of TABLE or EXP, uint8 ``[256 * planes, rows]``: every lane holds the same byte."""
-    split = np.stack(_planes(entries, planes), axis=1).reshape(-1, 1)
+    split = np.stack(byte_planes(entries, planes), axis=1).reshape(-1, 1)
     return np.repeat(split, config.rows, axis=1)

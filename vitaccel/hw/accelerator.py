@@ -10,15 +10,23 @@ from amaranth.lib.wiring import Out, connect
 from vitaccel import isa
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.axi.axi import expose, master_ports, slave_ports
+from vitaccel.hw.depthwise.depthwise import Depthwise
 from vitaccel.hw.memory.scratchpad import Scratchpad
 from vitaccel.hw.memory.weight_buffer import WeightBuffer
 from vitaccel.hw.mxu.mxu import Mxu
 from vitaccel.hw.post.post import Post
 from vitaccel.hw.shared import Shared
 from vitaccel.hw.shell.shell import Shell, attach
+from vitaccel.hw.streams.fork import Fork
 from vitaccel.hw.vector.vector import Vector
 
-__all__ = ["Accelerator"]
+__all__ = ["Accelerator", "scratchpad"]
+
+
+def scratchpad(config: AcceleratorConfig) -> Scratchpad:
+    """Activation memory with a port for each that reads or writes it."""
+    more = int(config.depthwise_taps > 0)
+    return Scratchpad(config, n_readers=5 + more, n_writers=3 + more)
 
 
 class Accelerator(wiring.Component):
@@ -33,7 +41,7 @@ class Accelerator(wiring.Component):
     -------
     m_axi_*, s_axil_*, interrupt
         See `Shell`.
-    busy, waiting, done : Out(5) each
+    busy, waiting, done : Out(6) each
         Bit u: unit u (`isa.Unit`) works on an instruction; has one whose semaphores are empty; has
         just finished one. For timelines; leave open on a board.
     """
@@ -74,34 +82,52 @@ class Accelerator(wiring.Component):
             "vector": Vector(self.config),  # first: takes longest to convert, see `verilog_text`
             "mxu": Mxu(self.config),
             "post": Post(self.config),
-            "activation": Scratchpad(self.config, n_readers=5, n_writers=3),
+            "activation": scratchpad(self.config),
             "weights": WeightBuffer(self.config),
         }
+        if self.config.depthwise_taps:
+            units["depthwise"] = Depthwise(self.config)
         for name, unit in units.items():  # one reset register a unit keeps its fan-out local
             reset = Signal(name=f"{name}_reset")
             m.d.sync += reset.eq(shell.unit_reset)
             m.submodules[name] = Shared(unit, reset)
-        vector, mxu, post, activation, weights = units.values()
+        vector, mxu, post = units["vector"], units["mxu"], units["post"]
+        activation, weights = units["activation"], units["weights"]
 
         self._connect_memory(m, shell, units)
         connect(m, mxu.drain, post.drain)
         connect(m, shell.post_param, post.param)
-        connect(m, shell.table, post.table)
         connect(m, shell.vector_param, vector.param)
         connect(m, shell.exp, vector.exp)
         readers, writers = activation.reader_fault, activation.writer_fault
         attach(m, shell.mxu, mxu, readers[0:2].any() | weights.reader_fault)
         attach(m, shell.post, post, readers[2] | writers[0])
         attach(m, shell.vector, vector, readers[3] | writers[1])
-        written = [port.valid & port.ready for port in (post.out, vector.dst)]
+        results = [post.out, vector.dst]
+        if "depthwise" in units:
+            depthwise = units["depthwise"]
+            attach(m, shell.depthwise, depthwise, readers[4] | writers[2])
+            connect(m, shell.depthwise_weight, depthwise.weight)
+            connect(m, shell.depthwise_param, depthwise.param)
+            m.submodules.tables = tables = Fork(shell.table.p.shape(), 2)
+            connect(m, shell.table, tables.i)
+            connect(m, tables.o[0], post.table)
+            connect(m, tables.o[1], depthwise.table)
+            results.append(depthwise.dst)
+        else:
+            connect(m, shell.table, post.table)
+        written = [port.valid & port.ready for port in results]
         m.d.comb += [shell.beat.eq(mxu.beat), shell.progress.eq(Cat(written).any())]
         return m
 
     def _connect_memory(self, m: Module, shell: Shell, units: Mapping[str, Any]) -> None:
         """Readers and writers by priority: what feeds the array first."""
-        vector, mxu, post, activation, weights = units.values()
-        readers = [mxu.stream, mxu.stationary, post.residual, vector.src, shell.store]
-        writers = [post.out, vector.dst, shell.activation]
+        vector, mxu, post = units["vector"], units["mxu"], units["post"]
+        activation, weights = units["activation"], units["weights"]
+        between = [units["depthwise"]] if "depthwise" in units else []
+        readers = [mxu.stream, mxu.stationary, post.residual, vector.src]
+        readers += [*(unit.src for unit in between), shell.store]
+        writers = [post.out, vector.dst, *(unit.dst for unit in between), shell.activation]
         for port, reader in zip(activation.readers, readers, strict=True):
             connect(m, reader, port)
         for port, writer in zip(activation.writers, writers, strict=True):

@@ -18,6 +18,7 @@ __all__ = [
     "command_layout",
     "fields_layout",
     "unit_layout",
+    "units",
     "word_layout",
 ]
 
@@ -43,6 +44,7 @@ def command_layout(op: isa.Op, *, hybrid: bool = False) -> data.StructLayout:
     Without ``hybrid`` it does not get those of `isa.HYBRID`, which are the last ones.
     """
     fields = isa.FIELDS[op]
+    hybrid |= op not in {isa.Op.GEMM, isa.Op.POST}
     return fields_layout({n: width for n, width in fields.items() if hybrid or n not in isa.HYBRID})
 
 
@@ -52,6 +54,11 @@ def unit_layout(unit: isa.Unit, *, hybrid: bool = False) -> data.StructLayout:
     if unit != isa.Unit.VECTOR:
         return command_layout(ops[0], hybrid=hybrid)
     return data.StructLayout({"norm": 1, "fields": max(command_layout(op).size for op in ops)})
+
+
+def units(config: AcceleratorConfig) -> tuple[isa.Unit, ...]:
+    """Units of an accelerator, in the order of their numbers."""
+    return tuple(u for u in isa.Unit if u != isa.Unit.DEPTHWISE or config.depthwise_taps)
 
 
 class UnitPort(wiring.Signature):

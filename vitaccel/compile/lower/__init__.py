@@ -23,7 +23,7 @@ from golden.qnetwork import (
     QSoftmax,
 )
 from vitaccel.compile.lookups import without_lookups
-from vitaccel.compile.lower import attention, convolution, linear, linear_attention, moves, rows
+from vitaccel.compile.lower import attention, depthwise, linear, linear_attention, moves, rows
 from vitaccel.compile.lower.groups import divide
 from vitaccel.compile.lower.state import Lowering, Packs, Step, Strategy
 from vitaccel.compile.lower.waves import head_slots, n_parts, wave_of
@@ -42,7 +42,7 @@ HANDLERS: Mapping[type, Callable[[Lowering, Any], None]] = {
     QMatMul: attention.matmul,
     QSoftmax: rows.softmax,
     QLayerNorm: rows.layernorm,
-    QConv: convolution.conv,
+    QConv: depthwise.conv,
     QPool: linear_attention.pool,
     QKeyValue: linear_attention.key_value,
     QKeySum: linear_attention.key_sum,

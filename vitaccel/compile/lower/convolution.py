@@ -18,7 +18,7 @@ from vitaccel.compile.lower.state import Lowering, Post, Step
 from vitaccel.compile.pieces import Stored, aligned, runs
 from vitaccel.errors import ConfigError
 
-__all__ = ["conv"]
+__all__ = ["conv", "pad_pixel"]
 
 MAX_SIDE = 511  # pixels: 9 bits of an instruction
 
@@ -54,7 +54,7 @@ def conv(low: Lowering, layer: QConv) -> None:
     lanes = low.layouts[layer.name]
     out = Stored(low.new(layer.name, layer.out, layer.residual), lanes)
     low.stored[layer.name] = [out]
-    pad = _pad(low, layer, x.channels) if layer.padding else None
+    pad = pad_pixel(low, layer, x.channels) if layer.padding else None
     table = table_of(low, layer) if layer.table else None
     jobs = list(_jobs(low, layer, x, out))
     for part in _parts(low, layer, x.channels, lanes):
@@ -75,7 +75,7 @@ def _check(low: Lowering, layer: QConv) -> None:
         )
 
 
-def _pad(low: Lowering, layer: QConv, inputs: np.ndarray) -> View:
+def pad_pixel(low: Lowering, layer: QConv, inputs: np.ndarray) -> View:
     """The pixel beyond the edges."""
     values = np.where(inputs >= 0, low.tensor(layer, "pad")[inputs], 0) & 255
     return constant(

@@ -52,8 +52,8 @@ def post_fields(low: Lowering, layer: QLinear | QConv, packed: pack.Packed) -> d
     }
 
 
-def table_of(low: Lowering, layer: QLinear | QConv | QLookup) -> Buffer:
-    """Activation tables of a layer, one for each slot.
+def table_of(low: Lowering, layer: QLinear | QConv | QLookup, by_channel: bool = False) -> Buffer:
+    """Activation tables of a layer, one for each slot; ``by_channel``: whoever runs it has slots.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def table_of(low: Lowering, layer: QLinear | QConv | QLookup) -> Buffer:
         If the gateware has one table for all channels, and the layer does not.
     """
     tables = np.atleast_2d(low.tensor(layer, "table"))
-    if len(tables) > 1 and not low.config.hybrid:
+    if len(tables) > 1 and not (low.config.hybrid or by_channel):
         raise ConfigError(
             f"layer {layer.name} has {len(tables)} tables by channel, which needs hybrid = true; "
             "set it, or quantise with the scheme w8a8"

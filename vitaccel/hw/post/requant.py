@@ -64,6 +64,8 @@ class Requant(wiring.Component):
     ----------
     config
         ``rows``, ``accumulator_bits``, ``requant``, ``post_products``.
+    residual
+        Whether there is one to add; without, that of the lanes is not looked at.
 
     Members
     -------
@@ -84,8 +86,9 @@ class Requant(wiring.Component):
     i: data.View
     o: data.View
 
-    def __init__(self, config: AcceleratorConfig) -> None:
+    def __init__(self, config: AcceleratorConfig, residual: bool = True) -> None:
         self.config = config
+        self.residual = residual
         super().__init__({"i": In(requant_layout(config)), "o": Out(word_layout(config))})
 
     def elaborate(self, platform: object) -> Module:
@@ -103,7 +106,7 @@ class Requant(wiring.Component):
         if self.config.hybrid:
             coded = delayed(m, self.i.division == Division.CODE, 6 + product, "coded")
         for r in range(self.config.rows):
-            lane = RequantLane(self.config)
+            lane = RequantLane(self.config, self.residual)
             m.submodules[f"lane_{r}"] = Shared(lane)
             if self.config.hybrid:
                 m.d.comb += lane.code.eq(coded)

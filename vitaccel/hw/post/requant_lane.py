@@ -106,6 +106,8 @@ class RequantLane(wiring.Component):
     ----------
     config
         See `Requant`.
+    residual
+        Whether there is one to add.
 
     Members
     -------
@@ -140,8 +142,9 @@ class RequantLane(wiring.Component):
     code: Signal
     o: Signal
 
-    def __init__(self, config: AcceleratorConfig) -> None:
+    def __init__(self, config: AcceleratorConfig, residual: bool = True) -> None:
         self.config = config
+        self.residual = residual
         super().__init__({
             "i": In(lane_layout(config)),
             "pre_coarse": In(2),
@@ -182,12 +185,14 @@ class RequantLane(wiring.Component):
         """Stages 3 to 5: multiply, add the residual."""
         wide, narrow = scalers(self.config)
         m.submodules.scale = scale = wide(signed(NARROW_BITS), unsigned(16))
-        m.submodules.residual = residual = narrow(signed(8), unsigned(16))
+        m.d.comb += [scale.a.eq(t), scale.b.eq(delayed(m, self.i.mul, 2, "mul"))]
         total = Signal(signed(SUM_BITS), name="total", reset_less=True)
+        if not self.residual:
+            m.d.sync += total.eq(scale.p)
+            return total
+        m.submodules.residual = residual = narrow(signed(8), unsigned(16))
         early = 2 + wide.LATENCY - narrow.LATENCY  # both products come together
         m.d.comb += [
-            scale.a.eq(t),
-            scale.b.eq(delayed(m, self.i.mul, 2, "mul")),
             residual.a.eq(delayed(m, self.i.residual, early, "residual")),
             residual.b.eq(delayed(m, self.i.residual_mul, early, "residual_mul")),
         ]

@@ -19,7 +19,7 @@ class Counters(wiring.Component):
     running, beat, busy, waiting : In
         What is counted, the last two per unit, while ``running``.
     cycles, beats : Out(32)
-    busy_cycles, waiting_cycles : Out(5 times 32)
+    busy_cycles, waiting_cycles : Out(6 times 32)
 
     Timing
     ------

@@ -48,9 +48,9 @@ class Dispatch(wiring.Component):
         The unit finished its oldest command.
     enable : In(1)
         Start instructions.
-    has, take : In(5), Out(5)
+    has, take : In(6), Out(6)
         Tokens for this unit, per producer.
-    room, give : In(5), Out(5)
+    room, give : In(6), Out(6)
         Tokens of this unit, per consumer.
     pc : Out(16)
         Oldest unfinished instruction, while ``active``.

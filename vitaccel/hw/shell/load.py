@@ -47,8 +47,8 @@ class Load(wiring.Component):
         Their data.
     base, limit : In(32)
         Window of external memory.
-    activation, weight, post_param, table, vector_param, exp : Out(WritePort)
-        The memories.
+    activation, weight, post_param, table, ... : Out(WritePort)
+        The memories, see `spaces.write_ports`.
 
     Timing
     ------

@@ -1,5 +1,7 @@
 """Counting semaphores between the units."""
 
+from collections.abc import Collection
+
 from amaranth import Assert, Assume, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -12,15 +14,20 @@ __all__ = ["Semaphores"]
 class Semaphores(wiring.Component):
     """One counter per pair (producer → consumer), 0 to `MOST`.
 
+    Parameters
+    ----------
+    units
+        Those that there are; of others nothing is ever there, and nothing is ever full.
+
     Members
     -------
-    take : In(5 masks of 5)
+    take : In(6 masks of 6)
         ``take[c][p]``: consumer c takes a token of (p → c); only while ``has[c][p]``.
-    give : In(5 masks of 5)
+    give : In(6 masks of 6)
         ``give[p][c]``: producer p gives a token to (p → c); only while ``room[p][c]``.
-    has : Out(5 masks of 5)
+    has : Out(6 masks of 6)
         ``has[c][p]``: (p → c) holds a token.
-    room : Out(5 masks of 5)
+    room : Out(6 masks of 6)
         ``room[p][c]``: (p → c) is not full.
 
     Timing
@@ -36,7 +43,8 @@ class Semaphores(wiring.Component):
     BITS = 6
     MOST = (1 << BITS) - 1
 
-    def __init__(self) -> None:
+    def __init__(self, units: Collection[Unit]) -> None:
+        self.units = tuple(units)
         masks = data.ArrayLayout(len(Unit), len(Unit))
         full = data.ArrayLayout(len(Unit), len(Unit)).const([(1 << len(Unit)) - 1] * len(Unit))
         super().__init__({
@@ -48,8 +56,8 @@ class Semaphores(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        for producer in Unit:
-            for consumer in Unit:
+        for producer in self.units:
+            for consumer in self.units:
                 name = f"{producer.name}_{consumer.name}".lower()
                 count = Signal(self.BITS, name=name)
                 following = Signal(self.BITS, name=f"{name}_next")

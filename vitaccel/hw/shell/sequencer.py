@@ -8,7 +8,7 @@ from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.axi.axi import ADDRESS_BITS, SLVERR, burst_layout
 from vitaccel.hw.axi.axi_read import beat_layout
 from vitaccel.hw.axi.bursts import Bursts
-from vitaccel.hw.ports import unit_layout
+from vitaccel.hw.ports import unit_layout, units
 from vitaccel.hw.shell.dispatch import PC_BITS, queued_layout
 from vitaccel.hw.streams.queue import Queue
 from vitaccel.hw.streams.stream import link
@@ -20,8 +20,8 @@ __all__ = ["Sequencer"]
 class Sequencer(wiring.Component):
     """Read `BYTES`-byte instructions in order and push each to the queue of its unit.
 
-    HALT ends the run once no unit is active. An unknown opcode, or the end of the program
-    without HALT (``pc`` is then its length), is ILLEGAL_OPCODE.
+    HALT ends the run once no unit is active. An unknown opcode, one without unit, or the end of the
+    program without HALT (``pc`` is then its length), is ILLEGAL_OPCODE.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ class Sequencer(wiring.Component):
         Read bursts; only for what there is room for.
     beat : In(stream of beat_layout)
         Their data.
-    load, store, mxu, post, vector : Out(stream of queued_layout)
-        Instructions.
+    load, store, mxu, post, vector, depthwise : Out(stream of queued_layout)
+        Instructions, for the units that there are.
     active : In(1)
         Some unit has unfinished instructions.
     halted : Out(1)
@@ -75,6 +75,7 @@ class Sequencer(wiring.Component):
         self.config = config
         self.burst_beats = self.BURST_BYTES // config.axi_bytes
         self.depth = max(self.LEAST_DEPTH, 2 * self.burst_beats)
+        self.units = units(config)
         super().__init__({
             "start": In(1),
             "program_base": In(ADDRESS_BITS),
@@ -87,7 +88,7 @@ class Sequencer(wiring.Component):
                 unit.name.lower(): Out(
                     stream.Signature(queued_layout(unit_layout(unit, hybrid=config.hybrid)))
                 )
-                for unit in Unit
+                for unit in self.units
             },
             "active": In(1),
             "halted": Out(1),
@@ -139,8 +140,9 @@ class Sequencer(wiring.Component):
                 m.d.sync += final.eq(self.pc + 1 == self.program_length)
                 with m.Switch(opcode):
                     for op, unit in UNIT_OF.items():
-                        with m.Case(op):
-                            m.d.sync += target.eq(1 << unit)
+                        if unit in self.units:
+                            with m.Case(op):
+                                m.d.sync += target.eq(1 << unit)
                     with m.Case(Op.HALT):
                         m.next = "HALT"
                     with m.Default():
@@ -186,7 +188,7 @@ class Sequencer(wiring.Component):
         """
         header = data.View(data.StructLayout(dict(HEADER)), word[: sum(HEADER.values())])
         fields = word[sum(HEADER.values()) :]
-        for unit in Unit:
+        for unit in self.units:
             port = getattr(self, unit.name.lower())
             m.d.comb += [
                 port.valid.eq(target[unit]),

@@ -12,7 +12,7 @@ from vitaccel.hw.axi.axi import expose, lite_ports, master_ports, read_ports, sl
 from vitaccel.hw.axi.axi import write_ports as axi_write_ports
 from vitaccel.hw.axi.axi_read import AxiRead
 from vitaccel.hw.axi.axi_write import AxiWrite
-from vitaccel.hw.ports import ReadPort, UnitPort, unit_layout
+from vitaccel.hw.ports import ReadPort, UnitPort, unit_layout, units
 from vitaccel.hw.shell.control import Control
 from vitaccel.hw.shell.counters import Counters
 from vitaccel.hw.shell.dispatch import Dispatch
@@ -25,9 +25,12 @@ from vitaccel.hw.shell.supervisor import Supervisor
 from vitaccel.hw.streams.stream import link
 from vitaccel.isa import Status, Unit
 
-__all__ = ["Shell", "attach"]
+__all__ = ["Shell", "attach", "compute_units"]
 
-COMPUTE = (Unit.MXU, Unit.POST, Unit.VECTOR)
+
+def compute_units(config: AcceleratorConfig) -> tuple[Unit, ...]:
+    """Units outside the shell."""
+    return tuple(unit for unit in units(config) if unit not in {Unit.LOAD, Unit.STORE})
 
 
 def attach(m: Module, port: Any, unit: Any, beyond: Value | int = 0) -> None:
@@ -62,17 +65,17 @@ class Shell(wiring.Component):
         Level, until cleared.
     unit_reset : Out(1)
         For the compute units; held for `RESET_CYCLES`, so each may delay it by a register.
-    mxu, post, vector : Out(UnitPort)
-        The compute units; join them by `attach`.
-    activation, weight, post_param, table, vector_param, exp : Out(WritePort)
-        What LOAD writes.
+    mxu, post, vector, depthwise : Out(UnitPort)
+        The compute units, as far as there are; join them by `attach`.
+    activation, weight, post_param, table, ... : Out(WritePort)
+        What LOAD writes, see `spaces.write_ports`.
     store : Out(ReadPort)
         What STORE reads.
     beat : In(1)
         The MXU launched a beat.
     progress : In(1)
         Any other sign of life of the compute units.
-    busy, waiting, done : Out(5) each
+    busy, waiting, done : Out(6) each
         Per unit: has a command under way; lacks a semaphore; has just finished a command.
 
     Timing
@@ -85,12 +88,15 @@ class Shell(wiring.Component):
     mxu: Any
     post: Any
     vector: Any
+    depthwise: Any
     activation: stream.Interface
     weight: stream.Interface
     post_param: stream.Interface
     table: stream.Interface
     vector_param: stream.Interface
     exp: stream.Interface
+    depthwise_weight: stream.Interface
+    depthwise_param: stream.Interface
     store: Any
     beat: Signal
     progress: Signal
@@ -107,7 +113,10 @@ class Shell(wiring.Component):
             **slave_ports(),
             "interrupt": Out(1),
             "unit_reset": Out(1),
-            **{unit.name.lower(): Out(UnitPort(unit, hybrid=config.hybrid)) for unit in COMPUTE},
+            **{
+                unit.name.lower(): Out(UnitPort(unit, hybrid=config.hybrid))
+                for unit in compute_units(config)
+            },
             **write_ports(config),
             "store": Out(ReadPort(config)),
             "beat": In(1),
@@ -177,10 +186,10 @@ class Shell(wiring.Component):
         self, m: Module, reset: Any, supervisor: Supervisor, sequencer: Sequencer, own: Mapping
     ) -> Value:
         """Queues and semaphores of all units; return their ``done`` pulses."""
-        semaphores = Semaphores()
+        semaphores = Semaphores(units(self.config))
         m.submodules.semaphores = reset(semaphores)
         dones = Signal(len(Unit))
-        for unit in Unit:
+        for unit in units(self.config):
             name = unit.name.lower()
             dispatch = Dispatch(self.config, unit_layout(unit, hybrid=self.config.hybrid))
             m.submodules[f"dispatch_{name}"] = reset(dispatch)

@@ -13,8 +13,12 @@ __all__ = ["Spaces", "depths", "loaded_layout", "write_ports"]
 
 
 def depths(config: AcceleratorConfig) -> dict[Space, int]:
-    """Addresses of each space."""
-    return {
+    """Addresses of each space that there is."""
+    own = {
+        Space.DEPTHWISE_WEIGHT: config.depthwise_steps << 3,
+        Space.DEPTHWISE_PARAM: config.depthwise_words << 3,
+    }
+    return (own if config.depthwise_taps else {}) | {
         Space.ACTIVATION: config.activation_words,
         Space.WEIGHT: config.weight_words,
         Space.POST_PARAM: config.post_words << 4,
@@ -25,8 +29,8 @@ def depths(config: AcceleratorConfig) -> dict[Space, int]:
 
 
 def write_ports(config: AcceleratorConfig) -> dict[str, wiring.Member]:
-    """One `WritePort` per space, named like it."""
-    return {space.name.lower(): Out(WritePort(config)) for space in Space}
+    """One `WritePort` per space that there is, named like it."""
+    return {space.name.lower(): Out(WritePort(config)) for space in depths(config)}
 
 
 def loaded_layout(config: AcceleratorConfig) -> data.StructLayout:
@@ -51,8 +55,8 @@ class Spaces(wiring.Component):
     -------
     i : In(stream of loaded_layout)
         Words.
-    activation, weight, post_param, table, vector_param, exp : Out(WritePort)
-        The memories; each may stall, which stalls all.
+    activation, weight, post_param, table, ... : Out(WritePort)
+        The memories, see `write_ports`; each may stall, which stalls all.
     busy : Out(1)
         A word is waiting.
     done : Out(1)
@@ -96,19 +100,19 @@ class Spaces(wiring.Component):
         })
         m.submodules.words = words = Skid(shape)
         i, o = self.i.p, words.o.p
-        bound = Array([bounds[space] for space in Space])[i.space]
+        bound = Array([bounds.get(space, 0) for space in Space])[i.space]
         m.d.comb += [
             words.i.valid.eq(self.i.valid),
             self.i.ready.eq(words.i.ready),
             words.i.p.address.eq(i.address),
             words.i.p.data.eq(i.data),
             words.i.p.last.eq(i.last),
-            words.i.p.unknown.eq(i.space >= width),
+            words.i.p.unknown.eq(bound == 0),
         ]
         with m.If(i.address < bound):
             m.d.comb += words.i.p.chosen.eq((1 << i.space)[:width])
         taken = Signal(width)
-        for space in Space:
+        for space in bounds:
             port = getattr(self, space.name.lower())
             m.d.comb += [
                 port.valid.eq(words.o.valid & o.chosen[space]),

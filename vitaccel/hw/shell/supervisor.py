@@ -25,7 +25,7 @@ class Supervisor(wiring.Component):
         Cycles without ``progress`` that end a run; 0: never.
     faults, pcs : In
         Of each unit and, last, of the sequencer.
-    active : In(5)
+    active : In(6)
         Units with unfinished instructions.
     halted : In(1)
         The program has ended.

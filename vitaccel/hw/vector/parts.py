@@ -97,14 +97,21 @@ class Join(wiring.Component):
 
 
 class SplitWrites(wiring.Component):
-    """Write words of LayerNorm's parameters part by part.
+    """Write words of parameters part by part.
+
+    Parameters
+    ----------
+    config
+        Sets the lanes of a word.
+    cycles
+        Its parts.
 
     Members
     -------
     i : In(WritePort)
-        As `isa.Space.VECTOR_PARAM` says.
+        Planes of words, at ``word << PLANE_BITS | plane``.
     o : Out(WritePort of parts)
-        The same planes of ``vector_cycles`` times as many words.
+        The same planes of ``cycles`` times as many words.
 
     Timing
     ------
@@ -116,14 +123,15 @@ class SplitWrites(wiring.Component):
 
     PLANE_BITS = 3
 
-    def __init__(self, config: AcceleratorConfig) -> None:
+    def __init__(self, config: AcceleratorConfig, cycles: int) -> None:
         self.config = config
-        parts = part_config(config, config.vector_cycles)
+        self.cycles = cycles
+        parts = part_config(config, cycles)
         super().__init__({"i": In(WritePort(config)), "o": Out(WritePort(parts))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        cycles = self.config.vector_cycles
+        cycles = self.cycles
         part, final = _count(m, cycles, self.o.valid & self.o.ready)
         address = self.i.p.address
         word = times(address[self.PLANE_BITS :], cycles) + part

@@ -114,7 +114,7 @@ class Vector(wiring.Component):
         m.submodules.layernorm = layernorm = LayerNorm(parts)
         m.submodules.softmax = exponentials = Softmax(parts)
         m.submodules.products = products = Products(parts)
-        m.submodules.params = params = SplitWrites(self.config)
+        m.submodules.params = params = SplitWrites(self.config, cycles)
         wiring.connect(m, wiring.flipped(self.param), params.i)
         wiring.connect(m, params.o, layernorm.write)
         link_first_part(m, self.exp, exponentials.write)

@@ -1,0 +1,1 @@
+"""Depthwise engine: convolutions in which every filter sees one channel."""
