@@ -70,6 +70,14 @@ def _products(unit: str) -> Any:
 class AcceleratorConfig(Config):
     """Everything that shapes the gateware. Words are `rows` bytes; see docs/architecture.md."""
 
+    core: Annotated[
+        Literal["parallel", "serial"],
+        Field(
+            description="units that work side by side, or one small processor with a "
+            "dot-product unit, which takes words of 4 bytes and 8-bit values"
+        ),
+    ] = "parallel"
+
     # Array. 32 rows and 8 groups bound the netlist at 32 x 256 PEs.
     rows: Annotated[int, _int(2, 32, "array rows R = lanes of a word")] = 8
     columns: Annotated[int, _int(2, 256, "array columns, a multiple of rows, at most 8 times")] = 8
@@ -163,7 +171,36 @@ class AcceleratorConfig(Config):
                 f"activation_words must be a multiple of activation_banks "
                 f"({self.activation_banks}), not {self.activation_words}"
             )
+        if self.core == "serial":
+            self._check_serial()
         return self
+
+    def _check_serial(self) -> None:
+        only = {
+            "rows": 4,
+            "columns": 4,
+            "weight_bits": 8,
+            "activation_bits": 8,
+            "requant": "multiplier",
+            "axi_bytes": 4,
+        }
+        for name, value in only.items():
+            if getattr(self, name) != value:
+                raise ValueError(
+                    f"{name} must be {value!r} for core = 'serial', not {getattr(self, name)!r}"
+                )
+        limits = {"activation_words": 16384, "row_words": 16, "parameter_words": 16384}
+        for name, limit in limits.items():
+            if getattr(self, name) > limit:
+                raise ValueError(
+                    f"{name} must be at most {limit} for core = 'serial', not {getattr(self, name)}"
+                )
+
+    @property
+    def parameter_words(self) -> int:
+        """Words of all parameter memories of the serial core, rows under way included."""
+        post, norm, slots = 16 * self.post_words, 8 * self.vector_words, 768 * self.table_slots
+        return self.weight_words + post + norm + slots + self.row_words * self.rows
 
     @property
     def groups(self) -> int:
@@ -280,6 +317,21 @@ PRESETS = {
         post_words=128,
         vector_words=64,
         weight_words=1024,
+        axi_bytes=4,
+    ),
+    # For an iCE40UP5K: everything on chip, parameters in one pair of its large memories.
+    "icebreaker": AcceleratorConfig(
+        core="serial",
+        rows=4,
+        columns=4,
+        accumulator_bits=24,
+        accumulator_rows=32,
+        activation_words=1536,
+        activation_banks=1,
+        weight_words=8192,
+        post_words=128,
+        vector_words=64,
+        row_words=16,
         axi_bytes=4,
     ),
     "mixed-12x24": AcceleratorConfig(

@@ -14,6 +14,7 @@ __all__ = [
     "FIELDS",
     "HEADER",
     "HYBRID",
+    "SERIAL_BYTES",
     "UNIT_OF",
     "Columns",
     "Division",
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 BYTES = 32
+SERIAL_BYTES = 80  # for the serial core: header and each field in a word of 32 bits of its own
 
 
 class Op(IntEnum):

@@ -46,7 +46,7 @@ def traffic(program: "Program", config: AcceleratorConfig) -> Traffic:
         kind = "stored" if step.op == isa.Op.STORE else load_kind(program, step.fields)
         kinds[kind] += n_bytes
         layers[step.layer] += n_bytes
-    kinds["program"] = len(program.main.labels) * isa.BYTES
+    kinds["program"] = len(program.main.labels) * program.instruction_bytes
     return Traffic(kinds, layers)
 
 

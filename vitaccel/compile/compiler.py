@@ -159,8 +159,9 @@ def _link(
     network: QNetwork, config: AcceleratorConfig, lowering: Lowering, arrangement: Arrangement
 ) -> Program:
     """Lay out external memory: code, constants, input, outputs."""
-    main_at = _align(len(arrangement.setup) * isa.BYTES)
-    code = main_at + _align(len(arrangement.main) * isa.BYTES)
+    size = isa.SERIAL_BYTES if config.core == "serial" else isa.BYTES
+    main_at = _align(len(arrangement.setup) * size)
+    code = main_at + _align(len(arrangement.main) * size)
     code_end, constants = _place_constants(arrangement.data, code, config)
     end = code_end
     source = lowering.input_loads
@@ -174,7 +175,7 @@ def _link(
     for at, raw in constants.items():
         image[at : at + len(raw)] = raw
     for at, routine in ((0, arrangement.setup), (main_at, arrangement.main)):
-        code = b"".join(encode(instruction) for instruction in routine)
+        code = b"".join(encode(instruction, size) for instruction in routine)
         image[at : at + len(code)] = code
     patches = next(layer for layer in network.layers if isinstance(layer, QPatches))
     setup = Routine(0, _labels(arrangement.setup)) if arrangement.setup else None
@@ -190,6 +191,7 @@ def _link(
         tuple(outputs),
         tuple(_layers(network, lowering.batch)),
         lowering.batch,
+        size,
     )
 
 

@@ -115,8 +115,8 @@ def _layout(op: isa.Op) -> list[tuple[str, int]]:
     return [*isa.HEADER.items(), *isa.FIELDS[op].items()]
 
 
-def encode(instruction: Instruction) -> bytes:
-    """Pack into `isa.BYTES` bytes.
+def encode(instruction: Instruction, size: int = isa.BYTES) -> bytes:
+    """Pack into ``size`` bytes: `isa.BYTES`, or for the serial core `isa.SERIAL_BYTES`.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def encode(instruction: Instruction) -> bytes:
         "signal": instruction.signal,
     }
     word, offset = 0, 0
-    for name, width in _layout(instruction.op):
+    for n, (name, width) in enumerate(_layout(instruction.op)):
         value = int(values.pop(name, 0))
         low, high = (
             (0, (1 << width) - 1) if width > 0 else (-(1 << -width - 1), (1 << -width - 1) - 1)
@@ -139,15 +139,19 @@ def encode(instruction: Instruction) -> bytes:
                 f"layer {instruction.layer} needs {name} = {value} in {instruction.op.name}, "
                 f"but the instruction holds {low} to {high}; use a smaller network or larger rows"
             )
+        if size == isa.SERIAL_BYTES and n >= len(isa.HEADER):
+            offset = 32 * (n - len(isa.HEADER) + 1)
+            word |= (value & (1 << 32) - 1) << offset
+            continue
         word |= (value & (1 << abs(width)) - 1) << offset
         offset += abs(width)
     if values:
         raise ValueError(f"{instruction.op.name} has no field {', '.join(values)}")
-    return word.to_bytes(isa.BYTES, "little")
+    return word.to_bytes(size, "little")
 
 
 def decode(raw: bytes) -> tuple[isa.Op, dict[str, int]]:
-    """Unpack `isa.BYTES` bytes into opcode and fields, header included.
+    """Unpack `isa.BYTES` or `isa.SERIAL_BYTES` bytes into opcode and fields, header included.
 
     Raises
     ------
@@ -160,7 +164,10 @@ def decode(raw: bytes) -> tuple[isa.Op, dict[str, int]]:
     except ValueError as bad:
         raise ConfigError(f"program holds the illegal opcode {word & 15}") from bad
     values = {}
-    for name, width in _layout(op):
+    for n, (name, width) in enumerate(_layout(op)):
+        if len(raw) == isa.SERIAL_BYTES and n >= len(isa.HEADER):
+            start = 4 * (n - len(isa.HEADER) + 1)
+            word = int.from_bytes(raw[start : start + 4], "little")
         value = word & (1 << abs(width)) - 1
         if width < 0 and value >> -width - 1:
             value -= 1 << -width
@@ -173,12 +180,15 @@ def _mask(mask: int) -> str:
     return ",".join(unit.name.lower() for unit in isa.Unit if mask >> unit & 1)
 
 
-def disassemble(raw: bytes, labels: Iterable[str] = ()) -> str:
-    """Text of a program: ``pc op wait(..) field=value .. signal(..) ; label`` a line."""
+def disassemble(raw: bytes, labels: Iterable[str] = (), size: int = isa.BYTES) -> str:
+    """Text of a program: ``pc op wait(..) field=value .. signal(..) ; label`` a line.
+
+    ``size`` is that of an instruction in bytes.
+    """
     lines = []
     names = list(labels)
-    for pc in range(len(raw) // isa.BYTES):
-        op, values = decode(raw[pc * isa.BYTES : (pc + 1) * isa.BYTES])
+    for pc in range(len(raw) // size):
+        op, values = decode(raw[pc * size : (pc + 1) * size])
         words = [f"{pc:5} {op.name:8}"]
         if values["wait"]:
             words.append(f"wait({_mask(values['wait'])})")

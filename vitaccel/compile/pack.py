@@ -161,7 +161,7 @@ class Channels:
 
 
 def pack_post(channels: Channels, config: AcceleratorConfig, layer: str) -> Array:
-    """Planes of POST_PARAM, uint8 ``[n_words, 9, rows]``.
+    """Planes of POST_PARAM, uint8 ``[n_words, 9, rows]``; of the serial core ``[n_words, 16, 4]``.
 
     Raises
     ------
@@ -179,7 +179,20 @@ def pack_post(channels: Channels, config: AcceleratorConfig, layer: str) -> Arra
         *byte_planes(residual_mul, 2),
         *byte_planes(select, 1),
     ]
+    if config.core == "serial":
+        return _by_lane([*planes[:8], *byte_planes(np.zeros_like(mul), 8)], config)
+    return _by_plane(planes, config)
+
+
+def _by_plane(planes: list[Array], config: AcceleratorConfig) -> Array:
+    """Bytes of each plane together, uint8 ``[n_words, planes, rows]``."""
     return np.stack([plane.reshape(-1, config.rows) for plane in planes], axis=1)
+
+
+def _by_lane(planes: list[Array], config: AcceleratorConfig) -> Array:
+    """Bytes of each lane together, for the serial core, in the same shape."""
+    words = _by_plane(planes, config)
+    return words.swapaxes(1, 2).reshape(words.shape)
 
 
 def exponents(mul: Array, layer: str) -> Array:
@@ -200,12 +213,27 @@ def exponents(mul: Array, layer: str) -> Array:
 
 
 def pack_norm(gain: Array, offset: Array, shift: Array, config: AcceleratorConfig) -> Array:
-    """Planes of VECTOR_PARAM, uint8 ``[n_words, 7, rows]``, from int ``[n_words * rows]`` each."""
-    planes = [*byte_planes(gain, 2), *byte_planes(offset, 4), *byte_planes(shift, 1)]
-    return np.stack([p.reshape(-1, config.rows) for p in planes], axis=1)
+    """Planes of VECTOR_PARAM, uint8 ``[n_words, 7, rows]``, from int ``[n_words * rows]`` each.
+
+    The serial core gets ``[n_words, 8, 4]``: offset, the factor that makes of an element -16 times
+    what it stands for, a byte of 0, gain.
+    """
+    if config.core == "serial":
+        return _by_lane(
+            [*byte_planes(offset, 4), *byte_planes(-(16 << shift) & 255, 2), *byte_planes(gain, 2)],
+            config,
+        )
+    return _by_plane(
+        [*byte_planes(gain, 2), *byte_planes(offset, 4), *byte_planes(shift, 1)], config
+    )
 
 
 def pack_table(entries: Array, planes: int, config: AcceleratorConfig) -> Array:
-    """Words of TABLE or EXP, uint8 ``[256 * planes, rows]``: every lane holds the same byte."""
-    split = np.stack(byte_planes(entries, planes), axis=1).reshape(-1, 1)
-    return np.repeat(split, config.rows, axis=1)
+    """Words of TABLE or EXP, uint8 ``[256 * planes, rows]``: every lane holds the same byte.
+
+    For the serial core the bytes of an entry follow one another, again and again.
+    """
+    split = np.stack(byte_planes(entries, planes), axis=1)
+    if config.core == "serial":
+        return np.tile(split, (1, config.rows)).reshape(-1, config.rows)
+    return np.repeat(split.reshape(-1, 1), config.rows, axis=1)

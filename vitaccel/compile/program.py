@@ -103,10 +103,11 @@ class Program:
     outputs: tuple[Region, ...]
     layers: tuple[Mapping[str, Any], ...] = field(default=())
     batch: int = 1
+    instruction_bytes: int = isa.BYTES
 
     def main_steps(self) -> list[Decoded]:
         """Every instruction of ``main``."""
-        at, size = self.main.address, isa.BYTES
+        at, size = self.main.address, self.instruction_bytes
         return [
             Decoded(*decode(self.image[at + n * size : at + (n + 1) * size]), layer)
             for n, layer in enumerate(self.main.labels)
@@ -117,9 +118,10 @@ class Program:
         text = []
         for title, routine in (("setup", self.setup), ("main", self.main)):
             if routine is not None:
-                stop = routine.address + len(routine.labels) * isa.BYTES
-                code = self.image[routine.address : stop]
-                text.append(f"{title}: {routine.address:#x}\n{disassemble(code, routine.labels)}")
+                size = self.instruction_bytes
+                stop = routine.address + len(routine.labels) * size
+                code = disassemble(self.image[routine.address : stop], routine.labels, size)
+                text.append(f"{title}: {routine.address:#x}\n{code}")
         return "\n".join(text)
 
     def save(self, folder: Path) -> None:
@@ -130,6 +132,7 @@ class Program:
             "config_digest": self.config_digest,
             "size": self.size,
             "batch": self.batch,
+            "instruction_bytes": self.instruction_bytes,
             "setup": vars(self.setup) if self.setup else None,
             "main": vars(self.main),
             "input": vars(self.input) | {"patch": dict(self.patch)},
@@ -173,6 +176,8 @@ class Program:
                 patch,
                 tuple(map(_region, about["outputs"])),
                 tuple(about["layers"]),
+                about["batch"],
+                about["instruction_bytes"],
             )
         except OSError as bad:
             raise ConfigError(

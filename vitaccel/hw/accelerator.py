@@ -15,6 +15,7 @@ from vitaccel.hw.memory.scratchpad import Scratchpad
 from vitaccel.hw.memory.weight_buffer import WeightBuffer
 from vitaccel.hw.mxu.mxu import Mxu
 from vitaccel.hw.post.post import Post
+from vitaccel.hw.serial.core import SerialCore
 from vitaccel.hw.shared import Shared
 from vitaccel.hw.shell.shell import Shell, attach
 from vitaccel.hw.streams.fork import Fork
@@ -69,6 +70,10 @@ class Accelerator(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        if self.config.core == "serial":
+            m.submodules.core = core = SerialCore(self.config)
+            expose(m, self, core, core.signature.members)
+            return m
         m.submodules.shell = shell = Shell(self.config)
         expose(m, self, shell, [*master_ports(self.config), *slave_ports()])
         m.d.comb += [

@@ -87,6 +87,7 @@ class Lowering:
     channels: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)
     stored: dict[str, list[Stored]] = field(default_factory=dict)
     wave: list[tuple[float, int, Step]] = field(default_factory=list)
+    multiplied: Instruction | None = None  # the last GEMM
 
     def __post_init__(self) -> None:
         self.layouts = channel_layouts(self.network, self.config)
@@ -236,9 +237,10 @@ class Lowering:
             "n_rows": stream.rows,
             "unsigned": int(not out.signed),
         }
-        return Instruction(
+        self.multiplied = Instruction(
             isa.Op.GEMM, layer.name, common | fields, {"stream": stream}, reads=(stream,)
         )
+        return self.multiplied
 
     def check_sums(self, layer: QLayer, greatest: int) -> None:
         """Refuse sums up to ``greatest`` in absolute value if the accumulators are too short."""
@@ -267,4 +269,6 @@ class Lowering:
             }
             instruction.places["residual"] = post.residual
             instruction.reads += (post.residual,)
+        if self.config.core == "serial" and self.multiplied is not None:  # it multiplies, too
+            instruction.reads += self.multiplied.reads
         self.emit(Step(instruction, tuple(needs)), slot)

@@ -1,5 +1,7 @@
 """AXI4-Lite slave with the registers of `vitaccel.registers`."""
 
+from collections.abc import Mapping
+
 from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -12,10 +14,10 @@ from vitaccel.registers import CONTROL, IDENTITY, REGISTERS, VERSION, Register, 
 __all__ = ["Control"]
 
 
-def _member(register: Register) -> wiring.Member:
+def _member(register: Register, bits: int) -> wiring.Member:
     if register.writable:
-        return Out(32, init=register.init)  # pyright: ignore[reportCallIssue]
-    return In(32)
+        return Out(bits, init=register.init)  # pyright: ignore[reportCallIssue]
+    return In(bits)
 
 
 class Control(Ports, wiring.Component):
@@ -28,6 +30,9 @@ class Control(Ports, wiring.Component):
     ----------
     config
         Sets CONFIG_DIGEST.
+    bits
+        Of each register that there is, by name. By default all are there, with 32 bits; those left
+        out read 0 and take what is written to them without an effect.
 
     Members
     -------
@@ -35,7 +40,7 @@ class Control(Ports, wiring.Component):
         AXI4-Lite channels.
     control : Out(fields of registers.CONTROL)
         Pulses.
-    <register> : Out(32) if writable, else In(32)
+    <register> : Out(bits) if writable, else In(bits)
         One per register that is neither constant nor CONTROL, by its lowercase name.
 
     Timing
@@ -44,9 +49,10 @@ class Control(Ports, wiring.Component):
     in 3 cycles each. All outputs are registers.
     """
 
-    def __init__(self, config: AcceleratorConfig) -> None:
+    def __init__(self, config: AcceleratorConfig, bits: Mapping[str, int] | None = None) -> None:
         self.config = config
-        self.constants = {
+        self.bits = dict.fromkeys(REGISTERS, 32) if bits is None else bits
+        self.constants = dict.fromkeys(REGISTERS.keys() - self.bits.keys(), 0) | {
             "ID": IDENTITY,
             "VERSION": VERSION,
             "CONFIG_DIGEST": digest_word(config.digest()),
@@ -56,7 +62,7 @@ class Control(Ports, wiring.Component):
             **lite_ports(),
             "control": Out(fields_layout(CONTROL)),
             **{
-                name.lower(): _member(register)
+                name.lower(): _member(register, self.bits[name])
                 for name, register in REGISTERS.items()
                 if name not in self.constants
             },
@@ -99,10 +105,11 @@ class Control(Ports, wiring.Component):
                         if name == "CONTROL":
                             m.d.sync += self.control.eq(Mux(strobe[0], word, 0))
                             continue
-                        target = getattr(self, name.lower())
-                        for n in range(4):
+                        target = getattr(self, name.lower(), Signal(0))
+                        for n in range(-(-len(target) // 8)):
+                            part = slice(8 * n, min(8 * n + 8, len(target)))
                             with m.If(strobe[n]):
-                                m.d.sync += target.word_select(n, 8).eq(word.word_select(n, 8))
+                                m.d.sync += target[part].eq(word[part])
 
     def _read(self, m: Module) -> None:
         address = Signal.like(self.araddr)

@@ -1,0 +1,1 @@
+"""The serial core: one microprogrammed processor with a dot-product unit runs every instruction."""
