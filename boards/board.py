@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from amaranth.vendor import LatticeECP5Platform
+from amaranth.build import Platform
 
+from boards.family import ECP5, UP5K, Family
 from vitaccel.ecp5 import DEVICES, Resources
 from vitaccel.errors import ConfigError
 from vitaccel.hw.link.uart import FEWEST
@@ -23,6 +24,7 @@ _IDENTITIES: Mapping[str, tuple[int, str]] = {
     "LFE5UM5G-45F": (0x81112043, "LFE5U-45F"),
     "LFE5UM5G-85F": (0x81113043, "LFE5U-85F"),
 }
+_UP5K = "iCE40UP5K"  # no JTAG; its bitstreams say only "5k"
 
 
 @dataclass(frozen=True)
@@ -98,13 +100,14 @@ class Board:
 
     name: str
     title: str
-    platform: Callable[[], LatticeECP5Platform]
+    platform: Callable[[], Platform]
     link: Link
     loader: Loader
     preset: str
     mhz: float
     lights: tuple[tuple[str, int, str], ...]
     sdram: Chip | None = None
+    family: Family = ECP5
 
     @property
     def fpga(self) -> str:
@@ -112,11 +115,11 @@ class Board:
         return str(self.platform().device)
 
     @property
-    def identity(self) -> int:
-        """JTAG identity of the device, which its bitstreams bear."""
-        return _IDENTITIES[self.fpga][0]
+    def identity(self) -> int | None:
+        """JTAG identity of the device, which its bitstreams bear; None if it has none."""
+        return None if self.fpga == _UP5K else _IDENTITIES[self.fpga][0]
 
     @property
     def budget(self) -> Resources:
         """What the device has."""
-        return DEVICES[_IDENTITIES[self.fpga][1]]
+        return UP5K if self.fpga == _UP5K else DEVICES[_IDENTITIES[self.fpga][1]]

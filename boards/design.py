@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from boards.board import Board
-from boards.clocking import Pll, pll_clocks
+from boards.clocking import Pll
 from boards.top import BoardTop
 from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
@@ -42,7 +42,7 @@ class Design:
         """Every clock that the PLL makes and the serial port can work with, slowest first."""
         found = []
         fastest = FASTEST_SDRAM_MHZ if self.sdram else FASTEST_MHZ
-        for pll in pll_clocks(self.oscillator_mhz, SLOWEST_MHZ, fastest):
+        for pll in self.board.family.clocks(self.oscillator_mhz, SLOWEST_MHZ, fastest):
             try:
                 self.board.link.baud(pll.mhz * 1e6)
             except ConfigError:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from boards.board import Board
+from boards.family import ECP5, ICE40, Family
 from vitaccel.census import Storage
 from vitaccel.config import AcceleratorConfig
 from vitaccel.ecp5 import Resources, words
@@ -23,17 +24,15 @@ __all__ = [
     "shortfalls",
 ]
 
-NAMES = {
-    "comb": "LUT4",
-    "ff": "flip-flops",
-    "dsp": "MULT18X18D",
-    "ram": "DP16KD (18 kbit)",
-}
 # Bridge, arbiter, serial port, memory and clock beside the accelerator: what Yosys 0.70 makes of
 # them, see hdl_tests/boards/test_fit.py. The bridge's queue of requests is one block.
 SURROUNDINGS = Resources(comb=1500, ff=1100, ram=1)
 # LiteDRAM's controller with `Sdram` around it, see hdl_tests/boards/test_sdram_pins.py.
 SDRAM = Resources(comb=1600, ff=700)
+# The serial core and all around it on an iCE40UP5K, which hardly depends on the configuration,
+# without the block RAM of activations: as Yosys 0.70 makes it.
+SERIAL = Resources(comb=2400, ff=1010, dsp=7, ram=16)
+_BLOCK_WORDS = 512  # of activations: 32 bits of a word in four blocks 2048 x 2, or less
 
 
 def memory_size(program_bytes: int) -> int:
@@ -41,8 +40,20 @@ def memory_size(program_bytes: int) -> int:
     return -(-program_bytes // PAGE_BYTES) * PAGE_BYTES
 
 
-def needed(config: AcceleratorConfig, memory_bytes: int, sdram: bool = False) -> Resources:
-    """Estimate the whole design of a board: accelerator, memory, host link."""
+def needed(
+    config: AcceleratorConfig, memory_bytes: int, sdram: bool = False, family: Family = ECP5
+) -> Resources:
+    """Estimate the whole design of a board: accelerator, memory, host link.
+
+    Of units that work side by side as the ECP5 has them: LUTs and flip-flops are alike.
+
+    Raises
+    ------
+    ConfigError
+        If it is the serial core on an ECP5, for which nothing is known.
+    """
+    if config.core == "serial":
+        return _needed_serial(config, family)
     if sdram:
         return sum(resources(config).values(), SURROUNDINGS + SDRAM)
     bus = config.axi_bytes
@@ -54,25 +65,37 @@ def needed(config: AcceleratorConfig, memory_bytes: int, sdram: bool = False) ->
     return sum(resources(config).values(), rest)
 
 
+def _needed_serial(config: AcceleratorConfig, family: Family) -> Resources:
+    if family is not ICE40:
+        raise ConfigError(
+            "core = 'serial' is counted for the iCE40 alone; an ECP5 has room for core = 'parallel'"
+        )
+    return SERIAL + Resources(ram=4 * -(-config.activation_words // _BLOCK_WORDS))
+
+
 def shortfalls(board: Board, need: Resources) -> Iterator[str]:
     """Everything that the board has too little of, in words."""
     has = asdict(board.budget)
     for kind, amount in asdict(need).items():
         if amount > has[kind]:
-            yield f"{amount} {NAMES[kind]} of {has[kind]}"
+            yield f"{amount} {board.family.names[kind]} of {has[kind]}"
 
 
 def fit_line(board: Board, need: Resources, sdram: bool = False) -> str:
     """Say what a design that fits takes."""
     has = asdict(board.budget)
-    parts = [f"{amount} of {has[kind]} {NAMES[kind]}" for kind, amount in asdict(need).items()]
+    parts = [
+        f"{amount} of {has[kind]} {board.family.names[kind]}"
+        for kind, amount in asdict(need).items()
+    ]
     where = " with its SDRAM" if sdram else ""
     return f"fits {board.name}{where}, estimated: {', '.join(parts)}"
 
 
 def fits(board: Board, config: AcceleratorConfig, program_bytes: int) -> bool:
     """Whether accelerator and network fit, with block RAM for memory."""
-    return not list(shortfalls(board, needed(config, memory_size(program_bytes))))
+    need = needed(config, memory_size(program_bytes), family=board.family)
+    return not list(shortfalls(board, need))
 
 
 def check_fit(board: Board, config: AcceleratorConfig, program_bytes: int = 0) -> Resources:
@@ -88,7 +111,13 @@ def check_fit(board: Board, config: AcceleratorConfig, program_bytes: int = 0) -
     ConfigError
         If that is more than the board has of something: what, and what would help.
     """
-    need = needed(config, memory_size(program_bytes))
+    size, most = memory_size(program_bytes), board.family.most_bytes
+    if most is not None and size > most:
+        raise ConfigError(
+            f"the network's {size // 1024} KiB of memory are more than the {most // 1024} KiB of "
+            f"{board.name}; take a smaller network, such as digits-small"
+        )
+    need = needed(config, size, family=board.family)
     short = list(shortfalls(board, need))
     if not short:
         return need

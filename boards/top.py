@@ -11,14 +11,13 @@ from boards.sdram_pins import CLOCK_DOMAIN, sdram_pins
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.link.board_core import LIGHTS, BoardCore
 from vitaccel.hw.link.uart import divisor
-from vitaccel.hw.memory.axi_ram import AxiRam
 from vitaccel.hw.memory.sdram import Controller, Sdram
 
 __all__ = ["BoardTop"]
 
 
 class BoardTop(Elaboratable):
-    """`BoardCore` with block RAM or SDRAM as its memory, on a platform of Amaranth.
+    """`BoardCore` with memory on chip or SDRAM, on a platform of Amaranth.
 
     Parameters
     ----------
@@ -27,8 +26,8 @@ class BoardTop(Elaboratable):
     config
         Of the accelerator.
     memory
-        Bytes of block RAM, see `AxiRam`; or the controller of the board's SDRAM, for the clock of
-        ``pll``.
+        Bytes on chip, see `boards.family.Family`; or the controller of the board's SDRAM, for the
+        clock of ``pll``.
     pll
         Makes the clock of all of it.
     """
@@ -65,7 +64,7 @@ class BoardTop(Elaboratable):
             platform.add_file("litedram.v", memory.verilog)
             size = memory.chip.size
         else:
-            m.submodules.clocking = Clocking(self.pll)
-            slave, size = AxiRam(config, memory), memory
+            m.submodules.clocking = self.board.family.clocking(self.pll)
+            slave, size = self.board.family.memory(config, memory), memory
         hz = self.pll.mhz * 1e6
         return BoardCore(config, slave, size, divisor(hz, self.board.link.baud(hz)))

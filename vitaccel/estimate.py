@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vitaccel import isa
 from vitaccel.config import AcceleratorConfig
+from vitaccel.estimate_serial import serial_spans
 from vitaccel.hw.axi.axi_memory import MemoryTiming
 from vitaccel.hw.axi.axi_read import AxiRead
 from vitaccel.hw.mxu.accumulators import Accumulators, accumulators_latency
@@ -82,6 +83,17 @@ def timeline(
     steps: "Sequence[Decoded]", config: AcceleratorConfig, timing: MemoryTiming
 ) -> Timeline:
     """Time instructions, none of them HALT."""
+    if config.core == "serial":
+        spans = serial_spans(steps, config, timing)
+        moved = {
+            op: sum(
+                config.rows * step.fields["n_rows"] * step.fields["n_words"]
+                for step in steps
+                if step.op == op
+            )
+            for op in (isa.Op.LOAD, isa.Op.STORE)
+        }
+        return Timeline(round(spans[-1].end), spans, moved[isa.Op.LOAD], moved[isa.Op.STORE])
     return _Model(config, timing, steps).run()
 
 

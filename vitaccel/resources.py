@@ -52,7 +52,9 @@ Terms = dict[str, float]
 
 
 def resources(config: AcceleratorConfig) -> dict[str, Resources]:
-    """Estimate every unit of the accelerator ``config``."""
+    """Estimate every unit of the accelerator ``config``; the serial core has none of them."""
+    if config.core == "serial":
+        return {}
     known = json.loads(COEFFICIENTS.read_text())
     return {name: _unit(name, config, known[name]) for name in UNITS}
 

@@ -21,6 +21,7 @@ from golden.datasets import (
 from golden.models import (
     CIFAR10,
     DIGITS,
+    DIGITS_SMALL,
     EfficientViT,
     VisionTransformer,
     huggingface_model,
@@ -37,7 +38,8 @@ from vitaccel.frontend import from_module, from_pt2
 __all__ = ["Images", "LabelledImages", "load_images", "load_labelled", "load_network"]
 
 HUGGING_FACE = "hf:"
-SHIPPED = {"digits": DIGITS, "cifar10": CIFAR10}  # models that come with the project
+# Models that come with the project.
+SHIPPED = {"digits": DIGITS, "digits-small": DIGITS_SMALL, "cifar10": CIFAR10}
 BATCH = 90
 
 
@@ -93,8 +95,8 @@ def load_network(spec: str, weights: Path | None = None) -> Network:
         near = [f"{HUGGING_FACE}{spec}"]
     hint = f"; did you mean {near[0]}?" if near else ""
     raise ConfigError(
-        f"model must be 'digits', a name such as deit_tiny_patch16_224, hf: and a folder of "
-        f"save_pretrained, a .safetensors checkpoint or a .pt2, not {spec!r}{hint}"
+        "model must be 'digits', 'digits-small', a name such as deit_tiny_patch16_224, hf: and "
+        f"a folder of save_pretrained, a .safetensors checkpoint or a .pt2, not {spec!r}{hint}"
     )
 
 

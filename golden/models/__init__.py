@@ -3,6 +3,7 @@
 from golden.models.checkpoint import (
     CIFAR10,
     DIGITS,
+    DIGITS_SMALL,
     Record,
     load_checkpoint,
     read_record,
@@ -18,6 +19,7 @@ __all__ = [
     "ARCHITECTURES",
     "CIFAR10",
     "DIGITS",
+    "DIGITS_SMALL",
     "EFFICIENTVITS",
     "Architecture",
     "EfficientViT",

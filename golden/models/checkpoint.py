@@ -11,10 +11,19 @@ from golden.models.vit import Architecture, VisionTransformer
 from vitaccel.config import Config
 from vitaccel.errors import ConfigError
 
-__all__ = ["CIFAR10", "DIGITS", "Record", "load_checkpoint", "read_record", "save_checkpoint"]
+__all__ = [
+    "CIFAR10",
+    "DIGITS",
+    "DIGITS_SMALL",
+    "Record",
+    "load_checkpoint",
+    "read_record",
+    "save_checkpoint",
+]
 
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"  # ship with the project
 DIGITS = CHECKPOINTS / "digits.safetensors"
+DIGITS_SMALL = CHECKPOINTS / "digits-small.safetensors"
 CIFAR10 = CHECKPOINTS / "cifar10.safetensors"
 _KEY = "vitaccel"  # one key only: safetensors does not keep several in a fixed order
 

@@ -86,3 +86,26 @@ def test_sdram_needs_its_controller_and_no_block_ram(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(fit, "resources", lambda config: {"all": Resources(22_000, 10, 17, 3)})
     with pytest.raises(ConfigError, match="^ulx3s-12f is too small: .* LUT4 of 24288; "):
         check_fit_sdram(board, SMALL, 80_000)
+
+
+def test_the_icebreaker_takes_the_serial_core_alone() -> None:
+    board = find_board("icebreaker")
+    need = check_fit(board, PRESETS["icebreaker"], 40_000)
+    assert fit_line(board, need) == (
+        f"fits icebreaker, estimated: {need.comb} of 5280 LUT4, {need.ff} of 5280 flip-flops, "
+        f"{need.dsp} of 8 SB_MAC16, 28 of 30 SB_RAM40_4K (4 kbit)"
+    )
+    with pytest.raises(ConfigError) as caught:
+        check_fit(board, PRESETS["icebreaker"], 70_000)
+    assert str(caught.value) == (
+        "the network's 72 KiB of memory are more than the 64 KiB of icebreaker; take a smaller "
+        "network, such as digits-small"
+    )
+    with pytest.raises(ConfigError) as caught:
+        check_fit(board, SMALL)
+    assert str(caught.value).startswith("icebreaker is too small: the accelerator would take ")
+    with pytest.raises(ConfigError) as caught:
+        check_fit(find_board("ulx3s-85f"), PRESETS["icebreaker"])
+    assert str(caught.value) == (
+        "core = 'serial' is counted for the iCE40 alone; an ECP5 has room for core = 'parallel'"
+    )

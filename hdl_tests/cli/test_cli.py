@@ -163,8 +163,8 @@ def test_quantize_refusals(refused: Callable[..., None], tmp_path: Path) -> None
     np.save(wrong / "a.npy", np.zeros((1, 9, 9), dtype=np.uint8))
     digits = ("--images", "digits:train", "-o", out)
     message = (
-        "model must be 'digits', a name such as deit_tiny_patch16_224, hf: and a folder of "
-        "save_pretrained, a .safetensors checkpoint or a .pt2, not 'letters'"
+        "model must be 'digits', 'digits-small', a name such as deit_tiny_patch16_224, hf: and "
+        "a folder of save_pretrained, a .safetensors checkpoint or a .pt2, not 'letters'"
     )
     refused(message, "quantize", "letters", *digits)
     refused(f"model {tmp_path / 'a.pt2'} does not exist", "quantize", tmp_path / "a.pt2", *digits)

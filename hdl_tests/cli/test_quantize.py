@@ -205,8 +205,8 @@ def test_models_that_are_none(refused: Refused, pictures: Path, tmp_path: Path) 
     refused(f"folder {tmp_path / 'no'} does not exist", "quantize", f"hf:{tmp_path / 'no'}", *more)
     folder = hugging_face(tmp_path / "model")
     message = (
-        "model must be 'digits', a name such as deit_tiny_patch16_224, hf: and a folder of "
-        f"save_pretrained, a .safetensors checkpoint or a .pt2, not {str(folder)!r}; "
+        "model must be 'digits', 'digits-small', a name such as deit_tiny_patch16_224, hf: and "
+        f"a folder of save_pretrained, a .safetensors checkpoint or a .pt2, not {str(folder)!r}; "
         f"did you mean hf:{folder}?"
     )
     refused(message, "quantize", folder, *more)

@@ -21,11 +21,12 @@ def random_fields(op: isa.Op, rng: random.Random) -> dict[str, int]:
 
 @pytest.mark.parametrize("op", isa.Op)
 @pytest.mark.parametrize("seed", range(3))
-def test_decode_undoes_encode(op: isa.Op, seed: int) -> None:
+@pytest.mark.parametrize("size", [isa.BYTES, isa.SERIAL_BYTES])
+def test_decode_undoes_encode(op: isa.Op, seed: int, size: int) -> None:
     rng = random.Random(seed)
     fields = random_fields(op, rng)
     instruction = Instruction(op, "x", fields, wait=rng.randrange(32), signal=rng.randrange(32))
-    got_op, got = decode(encode(instruction))
+    got_op, got = decode(encode(instruction, size))
     assert got_op == op
     assert got.pop("wait") == instruction.wait
     assert got.pop("signal") == instruction.signal
@@ -37,6 +38,7 @@ def test_decode_undoes_encode(op: isa.Op, seed: int) -> None:
 def test_every_instruction_fits(op: isa.Op) -> None:
     widths = [*isa.HEADER.values(), *isa.FIELDS[op].values()]
     assert sum(abs(width) for width in widths) <= 8 * isa.BYTES
+    assert 4 * (1 + len(isa.FIELDS[op])) <= isa.SERIAL_BYTES
 
 
 def test_encode_refuses_what_does_not_fit() -> None:

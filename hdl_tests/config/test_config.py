@@ -15,7 +15,17 @@ from vitaccel.errors import ConfigError
 FIELDS = AcceleratorConfig.model_fields
 KNOWN = ", ".join(FIELDS)
 POT = "pot_columns must be a multiple of rows ({}) and leave at least one group of uniform columns"
+SERIAL = PRESETS["icebreaker"].model_dump()
 REFUSALS: list[tuple[dict[str, Any], str]] = [
+    ({"core": "serial"}, "rows must be 4 for core = 'serial', not 8"),
+    (
+        SERIAL | {"row_words": 17},
+        "row_words must be at most 16 for core = 'serial', not 17",
+    ),
+    (
+        SERIAL | {"weight_words": 16384},
+        "parameter_words must be at most 16384 for core = 'serial', not 20544",
+    ),
     ({"weight_bit": 8}, "weight_bit is not a parameter; did you mean 'weight_bits'?"),
     ({"voltage": 3}, f"voltage is not a parameter; known: {KNOWN}"),
     ({"rows": 1}, "rows: input should be greater than or equal to 2, not 1"),

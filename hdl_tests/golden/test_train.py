@@ -4,8 +4,15 @@ import pytest
 import torch
 
 from golden.datasets import digits
-from golden.models import DIGITS, Record, load_checkpoint, read_record, save_checkpoint
-from golden.train import DEMO, accuracy_of, augment, batches, rate_at, train
+from golden.models import (
+    DIGITS,
+    DIGITS_SMALL,
+    Record,
+    load_checkpoint,
+    read_record,
+    save_checkpoint,
+)
+from golden.train import DEMO, SMALL, accuracy_of, augment, batches, rate_at, train
 
 
 def trained(path: Path, seed: int) -> bytes:
@@ -25,6 +32,13 @@ def test_shipped_checkpoint_reaches_97_percent_on_held_out_images() -> None:
     accuracy = accuracy_of(load_checkpoint(), digits().test)
     assert accuracy >= 0.97
     assert read_record(DIGITS).accuracy == pytest.approx(accuracy, abs=0.5 / 360)
+
+
+def test_small_checkpoint_reaches_95_percent_on_held_out_images() -> None:
+    accuracy = accuracy_of(load_checkpoint(DIGITS_SMALL), digits().test)
+    assert accuracy >= 0.95
+    assert read_record(DIGITS_SMALL).accuracy == pytest.approx(accuracy, abs=0.5 / 360)
+    assert read_record(DIGITS_SMALL).architecture == SMALL
 
 
 def test_shipped_checkpoint_has_the_architecture_that_training_makes() -> None:

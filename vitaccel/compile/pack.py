@@ -215,12 +215,12 @@ def exponents(mul: Array, layer: str) -> Array:
 def pack_norm(gain: Array, offset: Array, shift: Array, config: AcceleratorConfig) -> Array:
     """Planes of VECTOR_PARAM, uint8 ``[n_words, 7, rows]``, from int ``[n_words * rows]`` each.
 
-    The serial core gets ``[n_words, 8, 4]``: offset, the factor that makes of an element -16 times
-    what it stands for, a byte of 0, gain.
+    The serial core gets ``[n_words, 8, 4]``: offset, gain with 24 bits, and the factor that
+    makes of an element -16 times what it stands for.
     """
     if config.core == "serial":
         return _by_lane(
-            [*byte_planes(offset, 4), *byte_planes(-(16 << shift) & 255, 2), *byte_planes(gain, 2)],
+            [*byte_planes(offset, 4), *byte_planes(gain, 3), *byte_planes(-(16 << shift), 1)],
             config,
         )
     return _by_plane(

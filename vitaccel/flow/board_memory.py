@@ -10,12 +10,9 @@ from vitaccel.compile.program import Program
 from vitaccel.config import AcceleratorConfig
 from vitaccel.ecp5 import Resources
 from vitaccel.hw.axi.axi_memory import MemoryTiming
-from vitaccel.hw.memory.axi_ram import AxiRam
 from vitaccel.memories import memory_timing
 
-__all__ = ["ON_CHIP", "BoardMemory", "choose_memory"]
-
-ON_CHIP = MemoryTiming(latency=AxiRam.READ_LATENCY)
+__all__ = ["BoardMemory", "choose_memory"]
 
 
 @dataclass(frozen=True)
@@ -47,10 +44,11 @@ def choose_memory(network: QNetwork, board: Board, config: AcceleratorConfig) ->
     ConfigError
         If the network does not map, or does not fit either way.
     """
-    program = compile_network(network, config, timing=ON_CHIP)
+    on_chip = MemoryTiming(latency=board.family.latency)
+    program = compile_network(network, config, timing=on_chip)
     if board.sdram is None or fits(board, config, program.size):
         need = check_fit(board, config, program.size)
-        return BoardMemory(program, ON_CHIP, memory_size(program.size), False, need)
+        return BoardMemory(program, on_chip, memory_size(program.size), False, need)
     timing = memory_timing("sdram", config)
     program = compile_network(network, config, timing=timing)
     need = check_fit_sdram(board, config, program.size)

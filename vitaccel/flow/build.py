@@ -102,7 +102,7 @@ def build(
         "estimated_cycles_per_image": cycles,
         "estimated_images_per_second": round(pll.mhz * 1e6 / cycles, 1),
     }
-    name = f"{board.name}.bit"
+    name = f"{board.name}{Path(plan.packing[-1]).suffix}"
     write_files(
         folder,
         {

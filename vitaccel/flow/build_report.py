@@ -15,10 +15,6 @@ from vitaccel.flow.synth import comb_of
 
 __all__ = ["build_lines", "build_page", "build_summary"]
 
-# Cells that nextpnr counts, by what they are called here.
-CELLS = {"comb": "TRELLIS_COMB", "ff": "TRELLIS_FF", "dsp": "MULT18X18D", "ram": "DP16KD"}
-TITLES = {"comb": "LUT4", "ff": "flip-flops", "dsp": "MULT18X18D", "ram": "DP16KD"}
-
 
 def build_summary(
     design: Design, pll: Pll, plan: Plan, gateware: Gateware, need: Resources
@@ -45,12 +41,11 @@ def build_summary(
         "critical_path": best.critical_path,
         "clocks": {name: list(clock) for name, clock in best.clocks.items()},
         "resources": {
-            kind: {
-                "used": best.utilization[cell][0],
-                "available": best.utilization[cell][1],
-                "estimated": asdict(need)[kind],
-            }
-            for kind, cell in CELLS.items()
+            kind: _count(design, gateware, kind) | {"estimated": estimated}
+            for kind, estimated in asdict(need).items()
+        },
+        "titles": {
+            kind: title.partition(" (")[0] for kind, title in design.board.family.names.items()
         },
         "comb_after_synthesis": comb_of(gateware.cells),
         "cells": dict(gateware.cells),
@@ -58,10 +53,21 @@ def build_summary(
     }
 
 
+def _count(design: Design, gateware: Gateware, kind: str) -> dict[str, int]:
+    """Cells after placement; of those that nextpnr packs into others, after synthesis."""
+    cell = design.board.family.cells[kind]
+    if cell in gateware.best.utilization:
+        used, available = gateware.best.utilization[cell]
+    else:
+        used = sum(n for name, n in gateware.cells.items() if name.startswith(cell))
+        available = asdict(design.board.budget)[kind]
+    return {"used": used, "available": available}
+
+
 def build_lines(about: Mapping[str, Any]) -> list[str]:
     """The report in words."""
     parts = [
-        f"{count['used']} of {count['available']} {TITLES[kind]}"
+        f"{count['used']} of {count['available']} {about['titles'][kind]}"
         for kind, count in about["resources"].items()
     ]
     seeds = ", ".join(f"{mhz:g}" for mhz in about["fmax_mhz"].values())
@@ -81,4 +87,4 @@ def build_lines(about: Mapping[str, Any]) -> list[str]:
 
 def build_page(about: Mapping[str, Any]) -> str:
     """The report as HTML."""
-    return render("build.html", about=about, titles=TITLES)
+    return render("build.html", about=about, titles=about["titles"])

@@ -102,16 +102,17 @@ def pack(plan: Plan, gateware: Gateware, fpga: str) -> bytes:
         If a tool fails, or the bitstream is not one of ``fpga``.
     """
     work = gateware.folder / f"seed-{gateware.seed}"
-    bitstream = work / f"{TOP}.bit"
+    bitstream = work / plan.packing[-1]
+    unpacker = tools.UNPACKERS[plan.packing[0]]
     with locked(gateware.folder):
         if not (work / "bitstream.done").exists():
             words = tools.command(plan.packing[0])
             tools.run([*words, *plan.packing[1:]], work, "packing.log", "packing")
-            words = [*tools.command("ecpunpack"), bitstream.name, "unpacked.config"]
+            words = [*tools.command(unpacker), bitstream.name, "unpacked.config"]
             tools.run(words, work, "unpacking.log", "unpacking")
             (work / "bitstream.done").touch()
     found = re.search(r"^\.device (\S+)", (work / "unpacked.config").read_text(), re.M)
-    if found is None or found[1] != fpga:
+    if found is None or not fpga.lower().endswith(found[1].lower()):
         named = found[1] if found else "no device"
         raise BuildError(f"bitstream {bitstream} is for {named}, not for {fpga}")
     return bitstream.read_bytes()
@@ -130,7 +131,7 @@ def _route(plan: Plan, work: Path, seed: int) -> Routing:
     folder = work / f"seed-{seed}"
     if not (folder / "routing.done").exists():
         folder.mkdir(exist_ok=True)
-        inputs = {name: f"../{name}" for name in (f"{TOP}.json", f"{TOP}.lpf")}
+        inputs = {name: f"../{name}" for name in (f"{TOP}.json", *plan.files)}
         words = [*tools.command(plan.routing[0]), *(inputs.get(w, w) for w in plan.routing[1:])]
         words += ["--seed", str(seed), "--report", "report.json"]
         tools.run(words, folder, "routing.log", f"place and route, seed {seed},")

@@ -86,7 +86,7 @@ def _words(path: list[dict[str, Any]]) -> str:
 def _plain(name: str) -> str:
     """Cut a name down to the signal of the component that it came from."""
     return re.sub(
-        r"(_(TRELLIS|LUT4|CCU2C|PFUMX|L6MUX|MULT18|DO[AB]\d|[A-Z]\d*_)|\$).*",
+        r"(_(SB_|TRELLIS|LUT4|CCU2C|PFUMX|L6MUX|MULT18|DO[AB]\d|[A-Z]\d*_)|\$).*",
         "",
         name.removeprefix("dut."),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from amaranth import Elaboratable
+from amaranth.vendor import LatticeICE40Platform
 
 from vitaccel.flow import tools
 from vitaccel.flow.nextpnr import ROUTER
@@ -30,8 +31,8 @@ class Plan:
         Name to text: netlist, constraints, script of Yosys, what the design adds by
         ``platform.add_file``.
     routing, packing
-        Tool and arguments that read ``top.json`` and make ``top.config``, and that make
-        ``top.bit`` of it.
+        Tool and arguments that read ``top.json`` and make a configuration in text, and that make
+        a bitstream of it, whose name comes last.
     """
 
     files: Mapping[str, str]
@@ -56,6 +57,7 @@ def make_plan(top: Elaboratable, platform: Any) -> Plan:
     The same design gives the same plan in every folder and run. Clocks and pins are constrained by
     the platform: nextpnr refuses a pin that is not.
     """
+    ice40 = isinstance(platform, LatticeICE40Platform)
     with no_collection():
         plan = platform.build(
             top,
@@ -64,11 +66,13 @@ def make_plan(top: Elaboratable, platform: Any) -> Plan:
             emit_src=False,
             script_after_read=_AFTER_READ,
             script_after_synth=_AFTER_SYNTHESIS,
+            **({"synth_opts": "-dsp"} if ice40 else {}),
         )
     _, routing, packing = json.loads(plan.files[f"build_{TOP}.json"])["commands"]
-    kept = {*(f"{TOP}{end}" for end in (".il", ".ys", ".lpf")), *platform.extra_files}
+    ends = (".il", ".ys", ".lpf", ".pcf")
+    kept = {*(f"{TOP}{end}" for end in ends), *platform.extra_files}
     return Plan(
         files={name: text for name, text in plan.files.items() if name in kept},
-        routing=(*routing, *ROUTER, "--timing-allow-fail"),
+        routing=(*routing, *(() if ice40 else ROUTER), "--timing-allow-fail"),
         packing=tuple(packing),
     )

@@ -181,8 +181,11 @@ def cells(component: wiring.Component, name: str, folder: Path) -> dict[str, int
 
 
 def comb_of(counts: Mapping[str, int]) -> int:
-    """LUT4 + 2 CCU2C + 6 TRELLIS_DPR16X4 among ``counts``, the half-slices they occupy."""
-    weights = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6}
+    """LUT4 + 2 CCU2C + 6 TRELLIS_DPR16X4 among ``counts``, the half-slices they occupy.
+
+    Of an iCE40 its LUTs.
+    """
+    weights = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6, "SB_LUT4": 1}
     return sum(weight * counts.get(cell, 0) for cell, weight in weights.items())
 
 

