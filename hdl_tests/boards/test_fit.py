@@ -93,7 +93,7 @@ def test_the_icebreaker_takes_the_serial_core_alone() -> None:
     need = check_fit(board, PRESETS["icebreaker"], 40_000)
     assert fit_line(board, need) == (
         f"fits icebreaker, estimated: {need.comb} of 5280 LUT4, {need.ff} of 5280 flip-flops, "
-        f"{need.dsp} of 8 SB_MAC16, 28 of 30 SB_RAM40_4K (4 kbit)"
+        f"{need.dsp} of 8 SB_MAC16, 24 of 30 SB_RAM40_4K (4 kbit)"
     )
     with pytest.raises(ConfigError) as caught:
         check_fit(board, PRESETS["icebreaker"], 70_000)

@@ -5,6 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from vitaccel.config import AcceleratorConfig
+from vitaccel.hw.primitives.mac16 import Mac16
 from vitaccel.hw.serial.microinstruction import WIDTH, Action
 from vitaccel.isa import Stationary
 
@@ -12,6 +13,7 @@ __all__ = ["WORD_ADDRESS_BITS", "DotUnit", "mode_layout"]
 
 WORD_ADDRESS_BITS = 14
 _LANES = 4
+_PRODUCT_BITS = 17
 _COUNT_BITS = 10
 
 
@@ -94,22 +96,22 @@ class DotUnit(wiring.Component):
         with m.If(found_streamed):
             m.d.sync += held.eq(self.activation_word)
         streamed, still = self._lanes(mode, held, part)
-        left, right = (Signal(data.ArrayLayout(signed(n), _LANES)) for n in (9, 8))
         multiplies, adds = Signal(), Signal()
-        products = Signal(signed(19))
+        products = []
+        for n, (left, right) in enumerate(zip(streamed, still, strict=True)):
+            m.submodules[f"lane_{n}"] = lane = Mac16(signed=True)
+            m.d.comb += [lane.a.eq(left), lane.b.eq(right), lane.take.eq(1)]
+            products.append(lane.p[:_PRODUCT_BITS].as_signed())
         starts = self.action == Action.DOT
         m.d.comb += self.busy.eq(reading | found | multiplies | adds)
         m.d.sync += [
             multiplies.eq(found & ~starts),
             adds.eq(multiplies & ~starts),
-            products.eq(sum(a * b for a, b in zip(left, right, strict=True))),
         ]
-        m.d.sync += [lane.eq(value) for lane, value in zip(left, streamed, strict=True)]
-        m.d.sync += [lane.eq(value) for lane, value in zip(right, still, strict=True)]
         with m.If(starts):
             m.d.sync += self.o.eq(0)
         with m.Elif(adds):
-            m.d.sync += self.o.eq(self.o + products)
+            m.d.sync += self.o.eq(self.o + sum(products))
         return m
 
     def _lanes(self, mode: data.View, held: Value, part: Value) -> tuple[list[Value], list[Value]]:

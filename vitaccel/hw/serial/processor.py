@@ -6,6 +6,7 @@ from amaranth import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from vitaccel.hw.primitives.mac16 import Mac16
 from vitaccel.hw.serial.microinstruction import (
     ADDRESS_BITS,
     MICRO_DEPTH,
@@ -21,6 +22,7 @@ from vitaccel.hw.serial.microinstruction import (
 __all__ = ["FACTOR_BITS", "Processor"]
 
 FACTOR_BITS = 18
+HALF_BITS = 16
 
 
 class Processor(wiring.Component):
@@ -152,12 +154,7 @@ class Processor(wiring.Component):
         return found
 
     def _special(self, m: Module, word: Value) -> Value:
-        left = Signal(signed(FACTOR_BITS))
-        right = Signal(signed(FACTOR_BITS))
-        product = Signal(signed(2 * FACTOR_BITS))
-        with m.If(self.action == Action.MULTIPLY):
-            m.d.sync += [left.eq(self.a), right.eq(self.b)]
-        m.d.sync += product.eq(left * right)
+        product = self._product(m)
         special = Signal(signed(WIDTH))
         with m.Switch(word.b[:3]):
             for case, value in (
@@ -172,6 +169,27 @@ class Processor(wiring.Component):
             with m.Default():
                 m.d.comb += special.eq(self.base)
         return special
+
+    def _product(self, m: Module) -> Value:
+        """Product of the factors of the last MULTIPLY: the low halves in a multiplier block."""
+        m.submodules.low = low = Mac16(signed=False)
+        takes = self.action == Action.MULTIPLY
+        left = Signal(signed(FACTOR_BITS))
+        right = Signal(signed(FACTOR_BITS))
+        upper = Signal(signed(2 * FACTOR_BITS - HALF_BITS))  # what the upper bits add to it
+        rest = [factor[HALF_BITS:].as_signed() for factor in (left, right)]
+        lows = [factor[:HALF_BITS] for factor in (left, right)]
+        m.d.comb += [low.a.eq(self.a), low.b.eq(self.b), low.take.eq(takes)]
+        with m.If(takes):
+            m.d.sync += [left.eq(self.a), right.eq(self.b)]
+        m.d.sync += upper.eq(
+            _by_two_bits(lows[1], rest[0])
+            + _by_two_bits(lows[0], rest[1])
+            + (_by_two_bits(rest[0], rest[1]) << HALF_BITS)
+        )
+        product = Signal(signed(2 * FACTOR_BITS))
+        m.d.comb += product.eq(Cat(low.p[:HALF_BITS], upper + low.p[HALF_BITS:]))
+        return product
 
     def _arithmetic(self, m: Module, word: Value, result: Signal) -> Value:
         """Drive ``result``; return whether ``a + b`` or ``a - b`` is negative."""
@@ -195,3 +213,8 @@ class Processor(wiring.Component):
         busy = Cat(self.dot_busy, self.bus_busy, ~self.started)
         choices = Cat(0, 1, negative, ~negative, busy)
         return choices.bit_select(word.condition, 1)
+
+
+def _by_two_bits(value: Value, factor: Value) -> Value:
+    """Product with two bits, signed: without a multiplier block."""
+    return Mux(factor[0], value, 0) - (Mux(factor[1], value, 0) << 1)
