@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth import Elaboratable
-
 from boards.clocking import Clocking, Pll, pll_clocks
 from boards.clocking_ice40 import Ice40Clocking, ice40_clocks
 from vitaccel.config import AcceleratorConfig
@@ -37,7 +35,7 @@ class Family:
     """
 
     clocks: Callable[[float, float, float], list[Pll]]
-    clocking: Callable[[Pll], Elaboratable]
+    clocking: Callable[[Pll], Any]
     memory: Callable[[AcceleratorConfig, int], Any]
     latency: int
     names: Mapping[str, str]

@@ -39,7 +39,7 @@ def board_list(cache: Path, watch: Stopwatch) -> list[dict[str, Any]]:
         for name, config in PRESETS.items()
         if config.core == "serial"
     }
-    needs = {False: parallel, True: parallel | serial}
+    needs = {False: parallel, True: {**parallel, **serial}}
     return [
         {
             "name": board.name,

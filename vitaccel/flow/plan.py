@@ -66,7 +66,6 @@ def make_plan(top: Elaboratable, platform: Any) -> Plan:
             emit_src=False,
             script_after_read=_AFTER_READ,
             script_after_synth=_AFTER_SYNTHESIS,
-            **({"synth_opts": "-dsp"} if ice40 else {}),
         )
     _, routing, packing = json.loads(plan.files[f"build_{TOP}.json"])["commands"]
     ends = (".il", ".ys", ".lpf", ".pcf")

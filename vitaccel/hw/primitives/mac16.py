@@ -35,7 +35,8 @@ class Mac16(wiring.Component):
     Source
     ------
     Lattice FPGA-TN-02007 (iCE40 DSP function usage guide): ``SB_MAC16`` with its input registers
-    and the register behind the product on. nextpnr times no path through one without.
+    and the register behind the product on. nextpnr times no path through one without, and
+    ``synth_ice40 -dsp`` of Yosys 0.70 would turn all of them off.
     """
 
     a: Signal

@@ -201,7 +201,8 @@ class Assembler:
             target = word["target"]
             if isinstance(target, str):
                 target = self.labels[target] if target else 0
-            code.append(shape.const(word | {"target": target}).as_value().value)
+            values: dict[int | str, Any] = {**word, "target": target}
+            code.append(shape.const(values).as_value().value)
         registers = [0] * (1 + max(r.number for r in self._all()))
         for value, register in self.constants.items():
             registers[register.number] = value & (1 << WIDTH) - 1

@@ -1,7 +1,6 @@
 """The microprogram: fetches instructions and goes to the one that executes each."""
 
 from collections.abc import Sequence
-from functools import cache
 
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.serial.assembler import Assembler
@@ -27,7 +26,6 @@ _ROUTINES = {
 }
 
 
-@cache
 def microprogram(config: AcceleratorConfig) -> tuple[Sequence[int], Sequence[int]]:
     """Words of the microprogram and what the registers hold at first.
 

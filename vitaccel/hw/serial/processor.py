@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from amaranth import Cat, Module, Mux, Signal, Value, signed
-from amaranth.lib import memory, wiring
+from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from vitaccel.hw.primitives.block_ram import ATTRIBUTES
 from vitaccel.hw.primitives.mac16 import Mac16
 from vitaccel.hw.serial.microinstruction import (
     ADDRESS_BITS,
@@ -129,7 +130,7 @@ class Processor(wiring.Component):
         m.d.comb += taken.eq(valid & self._holds(m, word, negative))
         return m
 
-    def _registers(self, m: Module, fetched: Value, d: Value, result: Value) -> list[Value]:
+    def _registers(self, m: Module, fetched: data.View, d: Value, result: Value) -> list[Value]:
         """Read operands of the microinstruction fetched, write the result of the present one."""
         found = []
         for name, number in (("a", fetched.a), ("b", fetched.b)):
@@ -138,7 +139,7 @@ class Processor(wiring.Component):
                 shape=WIDTH,
                 depth=REGISTERS,
                 init=self.registers,
-                attrs={"no_rw_check": 1},
+                attrs=ATTRIBUTES,
             )
             write = words.write_port()
             read = words.read_port(domain="comb")
@@ -153,7 +154,7 @@ class Processor(wiring.Component):
             found.append(out)
         return found
 
-    def _special(self, m: Module, word: Value) -> Value:
+    def _special(self, m: Module, word: data.View) -> Value:
         product = self._product(m)
         special = Signal(signed(WIDTH))
         with m.Switch(word.b[:3]):
@@ -191,7 +192,7 @@ class Processor(wiring.Component):
         m.d.comb += product.eq(Cat(low.p[:HALF_BITS], upper + low.p[HALF_BITS:]))
         return product
 
-    def _arithmetic(self, m: Module, word: Value, result: Signal) -> Value:
+    def _arithmetic(self, m: Module, word: data.View, result: Signal) -> Value:
         """Drive ``result``; return whether ``a + b`` or ``a - b`` is negative."""
         a, b = self.a, self.b
         adds = word.alu == Alu.ADD
@@ -209,7 +210,7 @@ class Processor(wiring.Component):
                 m.d.comb += result.eq(Mux(less ^ (word.alu == Alu.MAX), a, b))
         return total[-1]
 
-    def _holds(self, m: Module, word: Value, negative: Value) -> Value:
+    def _holds(self, m: Module, word: data.View, negative: Value) -> Value:
         busy = Cat(self.dot_busy, self.bus_busy, ~self.started)
         choices = Cat(0, 1, negative, ~negative, busy)
         return choices.bit_select(word.condition, 1)
