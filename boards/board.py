@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-
-from amaranth.build import Platform
+from typing import Any
 
 from boards.family import ECP5, UP5K, Family
 from vitaccel.ecp5 import DEVICES, Resources
@@ -100,7 +99,7 @@ class Board:
 
     name: str
     title: str
-    platform: Callable[[], Platform]
+    platform: Callable[[], Any]
     link: Link
     loader: Loader
     preset: str

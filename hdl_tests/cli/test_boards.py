@@ -215,9 +215,22 @@ def test_a_network_too_large_for_block_ram_goes_into_sdram(
 
 
 def test_boards_and_what_fits(run: Run, tools: Tools, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(board_list, "PRESETS", {"tiny": object(), "other": object()})
-    needs = iter([Resources(20_000, 10, 41, 33), Resources(20_000, 10, 28, 33)])
-    monkeypatch.setattr(board_list, "needed", lambda *_: next(needs))
+    cores = {"tiny": "parallel", "other": "parallel", "little": "serial"}
+    presets = {name: SimpleNamespace(core=core) for name, core in cores.items()}
+    monkeypatch.setattr(board_list, "PRESETS", presets)
+    needs = {
+        "tiny": Resources(20_000, 10, 41, 33),
+        "other": Resources(20_000, 10, 28, 33),
+        "little": Resources(2_000, 10, 7, 20),
+    }
+    counted: list[str] = []
+
+    def needed(config: SimpleNamespace, *_: int, **__: object) -> Resources:
+        (name,) = (name for name, preset in presets.items() if preset is config)
+        counted.append(name)
+        return needs[name]
+
+    monkeypatch.setattr(board_list, "needed", needed)
     code, out, _ = run("boards", "--json")
     found = {about["name"]: about for about in json.loads(out)["boards"]}
     assert code == 0
@@ -227,7 +240,12 @@ def test_boards_and_what_fits(run: Run, tools: Tools, monkeypatch: pytest.Monkey
     assert found["ulx3s-85f"]["memory"] == "32 MiB SDRAM"
     assert found["ecpix5-85f"]["memory"] == "on chip"
     assert (found["ulx3s-85f"]["multipliers"], found["ulx3s-85f"]["ram_kib"]) == (156, 468)
-    code, out, _ = run("boards")  # the second time nothing is counted
+    assert found["icebreaker"]["presets"] == ["little"]
+    assert (found["icebreaker"]["multipliers"], found["icebreaker"]["ram_kib"]) == (8, 143)
+    assert set(counted) == set(needs)
+    counted.clear()
+    code, out, _ = run("boards")  # the second time next to nothing is counted
     assert code == 0
+    assert counted == ["little"]
     for name in BOARDS:
         assert name in out
