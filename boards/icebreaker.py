@@ -18,7 +18,7 @@ BOARDS = (
         link=Link("FT2232H", (3_000_000, 2_000_000, 1_500_000, 1_000_000)),
         loader=Loader("ice40_generic", ("0403", "6010")),
         preset="icebreaker",
-        mhz=19.125,
+        mhz=18.0,
         lights=(("led_g", 0, ""), ("led_r", 0, "")),
         family=ICE40,
     ),

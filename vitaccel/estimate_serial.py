@@ -17,9 +17,9 @@ __all__ = ["serial_spans"]
 JUMP = 1  # microinstructions behind a jump that is taken
 LOOP = 1 + JUMP  # at the end of a loop
 FETCH = 13  # of an instruction, beside reading its first word
-ROOT = 16 * 10 + 3
-RECIPROCAL = 17 * 9 + 4
-NORMALIZE = 5 * 7  # of a variance, which depends on the data
+ROOT = 16 * 8 + 11
+RECIPROCAL = 17 * 7 + 12
+NORMALIZE = 5 * 6  # of a variance, which depends on the data
 
 Fields = Mapping[str, int]
 
@@ -34,9 +34,10 @@ def serial_spans(
         fields = dict(step.fields)
         if step.op == Op.GEMM:
             gemm = fields
-        cycles = FETCH + read + int(step.op) + _CYCLES[step.op](fields, gemm, read)
-        spans.append(Span(UNIT_OF[step.op], step.layer, now, now + cycles))
-        now += cycles
+        now += FETCH + read + int(step.op)
+        end = now + _CYCLES[step.op](fields, gemm, read)
+        spans.append(Span(UNIT_OF[step.op], step.layer, now, end))
+        now = end
     return spans
 
 
@@ -60,14 +61,14 @@ def _gemm(f: Fields, gemm: Fields, read: int) -> int:
 
 
 def _post(f: Fields, gemm: Fields, read: int) -> int:
-    lookup = 12 * f["use_table"]
+    lookup = 9 * f["use_table"]
     each = {Stationary.WEIGHT: 1, Stationary.ROWS: 2, Stationary.TRANSPOSED: 5}
     blocked = 2 + f["use_table"]
     dot = each[Stationary(gemm["source"])] * gemm["k_tiles"] + DotUnit.LATENCY + blocked
-    row = 17 + lookup + _waiting(dot - 16 - lookup)
-    channel = 20 + _waiting(dot - 13) + f["n_rows"] * row
-    word = 4 + LOOP + 4 * channel
-    return 23 * read + 50 + f["n_words"] * word
+    row = 14 + JUMP + lookup
+    channel = 18 + JUMP + _waiting(dot - 12) + f["n_rows"] * (row + _waiting(dot - row + 1))
+    word = 5 + JUMP + 4 * channel
+    return 23 * read + 45 + (1 + LOOP) * f["post_shift"] + f["n_words"] * word
 
 
 def _waiting(cycles: int) -> int:

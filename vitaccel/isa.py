@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 BYTES = 32
-SERIAL_BYTES = 80  # for the serial core: header and each field in a word of 32 bits of its own
+SERIAL_BYTES = 104  # for the serial core: header and each field in a word of 32 bits of its own
 
 
 class Op(IntEnum):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from golden.execute import execute
-from hdl_tests.harness.cases import CASES, images_for
+from hdl_tests.harness.cases import CASES, SERIAL, images_for
 from hdl_tests.harness.cosim import simulate
 from hdl_tests.harness.networks import random_qnetwork
 from vitaccel.compile import compile_network
@@ -16,14 +16,15 @@ from vitaccel.hw.accelerator import Accelerator
 pytestmark = pytest.mark.cosim
 
 QUICK = ("tiny",)
+EVERY = CASES | {"serial": SERIAL}
 
 
 @pytest.mark.parametrize(
     "name",
-    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CASES],
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in EVERY],
 )
 def test_every_tensor_matches_golden(name: str, tmp_path: Path) -> None:
-    config, build = CASES[name]
+    config, build = EVERY[name]
     network = random_qnetwork(**({"log2": False, "seed": 3} | build))
     image = images_for(network, 5)
     tensors = execute(network, image)

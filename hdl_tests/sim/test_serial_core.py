@@ -12,8 +12,13 @@ from golden.execute import execute
 from hdl_tests.harness.cases import images_for
 from hdl_tests.harness.networks import random_qnetwork
 from hdl_tests.harness.pysim import CLOCK_PERIOD
+from vitaccel import isa
 from vitaccel.compile import compile_network
+from vitaccel.compile.instruction import Instruction, encode
+from vitaccel.compile.lower.serial import check_post
+from vitaccel.compile.program import Routine
 from vitaccel.config import PRESETS
+from vitaccel.errors import ConfigError, DeviceError
 from vitaccel.host.driver import Driver
 from vitaccel.hw.axi.axi import OKAY, SLVERR
 from vitaccel.hw.serial.core import SerialCore
@@ -141,3 +146,50 @@ def test_every_tensor_matches_golden(pause: float) -> None:
             assert (got == want).all(), f"{out.tensor} {out.head}:\n{got}\n{want}"
 
     run(bench, program.size, pause)
+
+
+def test_an_illegal_opcode_ends_the_run() -> None:
+    async def bench(driver: Driver) -> None:
+        await driver.transport.write_memory(0, bytes(isa.SERIAL_BYTES))
+        with pytest.raises(DeviceError) as caught:
+            await driver.run(Routine(0, ("first",)))
+        assert str(caught.value) == (
+            "the core stopped with ILLEGAL_OPCODE in SEQUENCER at instruction 0 (layer first)"
+        )
+
+    run(bench, 256)
+
+
+def test_an_answer_that_is_none_ends_the_run() -> None:
+    async def bench(driver: Driver) -> None:
+        with pytest.raises(DeviceError) as caught:
+            await driver.run(Routine(4096, ("first",)))
+        assert str(caught.value) == (
+            "the core stopped with READ_SLVERR in SEQUENCER at instruction 0 (layer first)"
+        )
+        halt = encode(Instruction(isa.Op.HALT, ""), isa.SERIAL_BYTES)
+        await driver.transport.write_memory(0, halt)
+        await driver.run(Routine(0, ("",)))  # and the next one works
+
+    run(bench, 256)
+
+
+def test_heads_that_share_words_are_refused() -> None:
+    network = random_qnetwork(tokens=3, dim=12, heads=2, log2=False, seed=4, classes=3)
+    with pytest.raises(ConfigError) as caught:
+        compile_network(network, CONFIG)
+    assert str(caught.value) == (
+        "layer blocks.0.attn.qk has heads of 6 channels, but core = 'serial' takes multiples of "
+        "4; take a network with other heads, or core = 'parallel'"
+    )
+
+
+def test_a_zero_point_shifted_too_far_is_refused() -> None:
+    check_post("fc1", {"zero_point": 3, "post_shift": 27})
+    check_post("fc1", {"zero_point": 0, "post_shift": 32})
+    with pytest.raises(ConfigError) as caught:
+        check_post("fc1", {"zero_point": 3, "post_shift": 28})
+    assert str(caught.value) == (
+        "layer fc1 has a zero point and post_shift 28, but core = 'serial' shifts by 27 at most "
+        "then; quantise without zero points, or take core = 'parallel'"
+    )

@@ -231,8 +231,11 @@ def pack_norm(gain: Array, offset: Array, shift: Array, config: AcceleratorConfi
 def pack_table(entries: Array, planes: int, config: AcceleratorConfig) -> Array:
     """Words of TABLE or EXP, uint8 ``[256 * planes, rows]``: every lane holds the same byte.
 
-    For the serial core the bytes of an entry follow one another, again and again.
+    For the serial core the bytes of an entry follow one another, again and again, and TABLE begins
+    with the entry of -128 instead of 0.
     """
+    if config.core == "serial" and planes == 1:
+        entries = np.roll(entries, 128)
     split = np.stack(byte_planes(entries, planes), axis=1)
     if config.core == "serial":
         return np.tile(split, (1, config.rows)).reshape(-1, config.rows)

@@ -10,6 +10,7 @@ from golden.qnetwork import QLayer, QMatMul, QSoftmax
 from vitaccel import isa
 from vitaccel.compile.instruction import View
 from vitaccel.compile.layout import HeadWords, head_words, plain_layout
+from vitaccel.compile.lower.serial import check_heads
 from vitaccel.compile.lower.state import Lowering, Post
 from vitaccel.compile.lower.stationary import (
     Columns,
@@ -28,6 +29,7 @@ __all__ = ["matmul", "need_log2"]
 def matmul(low: Lowering, layer: QMatMul) -> None:
     """Lower one of the two products of attention."""
     check_stationary(low, layer, layer.b)
+    check_heads(layer.name, low.layers[layer.b].out.shape[1] // layer.heads, low.config)
     low.check_sums(layer, matmul_bound(layer, low.layers[layer.a].out, low.layers[layer.b].out))
     if layer.transpose_b:
         _scores(low, layer)

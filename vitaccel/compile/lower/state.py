@@ -18,6 +18,7 @@ from vitaccel.compile import pack
 from vitaccel.compile.instruction import Buffer, Instruction, View
 from vitaccel.compile.layout import channel_layouts
 from vitaccel.compile.lower.homes import homes, row_pixels, standing
+from vitaccel.compile.lower.serial import check_post
 from vitaccel.compile.lower.transfer import transfer
 from vitaccel.compile.pieces import Stored, cut, cut_each, even_blocks, in_blocks
 from vitaccel.config import AcceleratorConfig
@@ -271,4 +272,5 @@ class Lowering:
             instruction.reads += (post.residual,)
         if self.config.core == "serial" and self.multiplied is not None:  # it multiplies, too
             instruction.reads += self.multiplied.reads
+            check_post(layer, post.fields)
         self.emit(Step(instruction, tuple(needs)), slot)

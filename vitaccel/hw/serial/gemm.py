@@ -61,14 +61,19 @@ def post(asm: Assembler, config: AcceleratorConfig) -> None:
 
 
 def _constants(asm: Assembler, f: Fields, places: dict[Space | None, int]) -> None:
-    """What all channels have in common."""
+    """What all channels have in common; ``half`` has the zero point, too."""
     asm.multiply(f["param"], _POST_BYTES)
     asm.sub(asm["residual_mask"], 0, f["use_residual"])
     asm.add(asm["param"], places[Space.POST_PARAM], Special.PRODUCT)
     asm.multiply(f["table"], _TABLE_BYTES)
     asm.sub(asm["half"], f["post_shift"], 1)
-    asm.add(asm["table"], places[Space.TABLE], Special.PRODUCT)
+    asm.add(asm["table"], places[Space.TABLE] + _TABLE_BYTES // 2, Special.PRODUCT)
     asm.power(asm["half"], asm["half"], 31)
+    asm.sub(asm["rows"], f["post_shift"], 1)
+    asm.label("post.zero_point")
+    asm.double(f["zero_point"])
+    asm.count(asm["rows"], "post.zero_point")
+    asm.add(asm["half"], asm["half"], f["zero_point"])
 
 
 def _shape(asm: Assembler, g: Fields, weights: int) -> None:
@@ -124,7 +129,6 @@ def _channel(asm: Assembler, f: Fields, g: Fields) -> None:
     asm.add(u, asm["half"], Special.PRODUCT)
     asm.add(u, u, Special.PRODUCT)
     asm.shift(u, u, f["post_shift"])
-    asm.add(u, u, f["zero_point"])
     asm.op(Alu.MAX, u, u, f["low"])
     asm.sub(None, 0, f["use_table"], when=Condition.NEGATIVE, to="post.lookup")
     asm.label("post.put")
@@ -134,11 +138,10 @@ def _channel(asm: Assembler, f: Fields, g: Fields) -> None:
 
 
 def _lookup(asm: Assembler) -> None:
-    """Replace the value by that of the table; its range is -128 to 127 then."""
+    """Replace the value, -128 to 127, by that of the table, which begins with that of -128."""
     u = asm["u"]
     asm.label("post.lookup")
     asm.op(Alu.MIN, u, u, 127)
-    asm.mask(u, u, 255)
     asm.double(u, 2)
     asm.add(u, u, asm["table"])
     asm.load(u)
