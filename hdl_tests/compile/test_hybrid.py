@@ -32,6 +32,17 @@ CASES = {
         {},
     ),
     "wide-heads": (BASE.replace(columns=8, post_words=1024), {"width": 64, "heads": 8}),
+    "engine": (BASE.replace(depthwise_taps=3, depthwise_bits=8), {}),
+    "engine-in-parts": (
+        BASE.replace(
+            depthwise_taps=2,
+            depthwise_bits=8,
+            accumulator_rows=16,
+            depthwise_words=8,
+            depthwise_steps=256,
+        ),
+        {"side": 12},
+    ),
     "words-of-2": (BASE.replace(rows=2, columns=2, activation_words=4096), {"width": 4}),
 }
 

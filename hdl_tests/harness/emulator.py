@@ -1,7 +1,6 @@
 """Instruction-level model of the accelerator: what a program computes, one instruction at a time.
 
-Written from docs/architecture.md with plain integers, independent of golden and of the gateware,
-so it tells a compiler's mistake from a unit's.
+Written from docs/architecture.md, independent of golden and gateware: tells whose mistake it is.
 """
 
 from dataclasses import dataclass, field
@@ -13,8 +12,6 @@ from vitaccel import isa
 from vitaccel.compile.instruction import decode
 from vitaccel.compile.program import Program, Routine
 from vitaccel.config import AcceleratorConfig
-
-PLANES = {isa.Space.POST_PARAM: 16, isa.Space.VECTOR_PARAM: 8, isa.Space.TABLE: 1, isa.Space.EXP: 2}
 
 
 def isqrt(value: int) -> int:
@@ -34,16 +31,10 @@ class Emulator:
 
     def __post_init__(self) -> None:
         c = self.config
-        depth = {
-            isa.Space.ACTIVATION: c.activation_words,
-            isa.Space.WEIGHT: c.weight_words,
-            isa.Space.POST_PARAM: c.post_words * 16,
-            isa.Space.TABLE: c.table_slots * 256,
-            isa.Space.VECTOR_PARAM: c.vector_words * 8,
-            isa.Space.EXP: c.table_slots * 512,
-            isa.Space.DEPTHWISE_WEIGHT: c.depthwise_steps * 8,
-            isa.Space.DEPTHWISE_PARAM: c.depthwise_words * 8,
-        }
+        depth = dict(zip(isa.Space, (
+            c.activation_words, c.weight_words, c.post_words * 16, c.table_slots * 256,
+            c.vector_words * 8, c.table_slots * 512, c.depthwise_steps * 8, c.depthwise_words * 8,
+        ), strict=True))  # fmt: skip
         random = np.random.default_rng(1)  # memories hold anything before they are written
         self.spaces = {
             space: random.integers(0, 256, (words, c.rows), dtype=np.uint8)
