@@ -139,6 +139,7 @@ class AcceleratorConfig(Config):
             "weight_bits": 8,
             "activation_bits": 8,
             "requant": "multiplier",
+            "hybrid": False,
             "axi_bytes": 4,
         }
         for name, value in only.items():
