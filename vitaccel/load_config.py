@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vitaccel.config import PRESETS, AcceleratorConfig
+from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
+from vitaccel.presets import PRESETS
 
 __all__ = ["load_config"]
 

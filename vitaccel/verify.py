@@ -14,7 +14,7 @@ from torch import Tensor
 from golden.execute import execute
 from golden.qnetwork import RANDOM, QNetwork
 from vitaccel.compile import Program, compile_network
-from vitaccel.compile.compiler import layer_macs
+from vitaccel.compile.macs import layer_macs
 from vitaccel.config import AcceleratorConfig
 from vitaccel.flow.simulation import build_model, run_bench
 from vitaccel.gain import Gain, gain

@@ -13,9 +13,9 @@ from golden.evaluate import accuracy
 from golden.execute import execute
 from golden.quantize import quantize
 from golden.scheme import Scheme
-from vitaccel.config import PRESETS
 from vitaccel.demo_networks import CALIBRATION
 from vitaccel.flow.build import Options, build
+from vitaccel.presets import PRESETS
 from vitaccel.sources import load_images, load_network
 from vitaccel.timing import Stopwatch
 

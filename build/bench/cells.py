@@ -11,13 +11,14 @@ from amaranth.lib import wiring
 from engines import Engine, PotArray
 from record import DOCS, OUT, ROOT, record
 
-from vitaccel.config import PRESETS, AcceleratorConfig
+from vitaccel.config import AcceleratorConfig
 from vitaccel.flow.synth import Report, cells, comb_of, synthesize
 from vitaccel.hw.memory.lane_table import LaneTable
 from vitaccel.hw.mxu.array import Array
 from vitaccel.hw.post.requant_lane import RequantLane
 from vitaccel.hw.vector.layernorm import LayerNorm
 from vitaccel.hw.vector.softmax import Softmax
+from vitaccel.presets import PRESETS
 
 __all__ = ["BASELINES", "CELLS", "TOLERANCE", "Cell", "worse"]
 

@@ -15,10 +15,11 @@ from golden.quantize import quantize
 from golden.scheme import Scheme
 from golden.storage import load, save
 from vitaccel.compile import compile_network
-from vitaccel.config import PRESETS, AcceleratorConfig
+from vitaccel.config import AcceleratorConfig
 from vitaccel.estimate import estimate
 from vitaccel.frontend import from_module
 from vitaccel.memories import memory_timing
+from vitaccel.presets import PRESETS
 from vitaccel.resources import resources
 from vitaccel.timing import Stopwatch
 from vitaccel.verify import verify

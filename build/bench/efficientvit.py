@@ -15,11 +15,11 @@ from golden.scheme import SCHEMES
 from vitaccel.account import account
 from vitaccel.compile import compile_network
 from vitaccel.compile.compiler import layer_macs
-from vitaccel.config import PRESETS
 from vitaccel.demo import demo
 from vitaccel.demo_networks import DEMOS
 from vitaccel.estimate import estimate
 from vitaccel.hw.axi.axi_memory import MemoryTiming
+from vitaccel.presets import PRESETS
 from vitaccel.sources import load_network
 from vitaccel.timing import Stopwatch
 

@@ -6,7 +6,7 @@ from record import OUT, record
 
 from golden.quantize import quantize
 from golden.scheme import Scheme
-from vitaccel.config import PRESETS
+from vitaccel.presets import PRESETS
 from vitaccel.sources import load_images, load_network
 from vitaccel.timing import Stopwatch
 from vitaccel.verify import verify

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from record import DOCS, OUT, record
 
-from vitaccel.config import PRESETS, AcceleratorConfig
+from vitaccel.config import AcceleratorConfig
 from vitaccel.ecp5 import Resources
 from vitaccel.flow.synth import cells, comb_of
+from vitaccel.presets import PRESETS
 from vitaccel.resources import COEFFICIENTS, UNITS, fixed, resources, terms
 
 TINY, W8A8, WIDE = PRESETS["tiny"], PRESETS["w8a8"], PRESETS["mixed-12x24"]

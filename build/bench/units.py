@@ -5,7 +5,6 @@ import json
 
 from record import DOCS, OUT, record
 
-from vitaccel.config import PRESETS
 from vitaccel.flow.synth import TARGET_MHZ, synthesize
 from vitaccel.hw.accelerator import scratchpad
 from vitaccel.hw.axi.arbiter import Arbiter
@@ -21,6 +20,7 @@ from vitaccel.hw.shell.store import Store
 from vitaccel.hw.vector.layernorm import LayerNorm
 from vitaccel.hw.vector.softmax import Softmax
 from vitaccel.hw.vector.vector import Vector
+from vitaccel.presets import PRESETS
 
 UNITS = {
     "mxu": Mxu,

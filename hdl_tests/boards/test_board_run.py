@@ -10,11 +10,12 @@ from golden.quantize import quantize
 from golden.scheme import Scheme
 from hdl_tests.harness.cosim import OUT
 from vitaccel.compile import compile_network
-from vitaccel.config import PRESETS, AcceleratorConfig
+from vitaccel.config import AcceleratorConfig
 from vitaccel.flow.board_memory import BoardMemory, choose_memory
 from vitaccel.flow.simulated_board import simulate_board
 from vitaccel.host.deployment import Deployment
 from vitaccel.memories import memory_timing
+from vitaccel.presets import PRESETS
 from vitaccel.sources import load_images, load_network
 from vitaccel.timing import Stopwatch
 

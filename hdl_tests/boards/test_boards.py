@@ -11,10 +11,10 @@ from amaranth.lib import io
 from boards.board import Board, Link
 from boards.catalogue import BOARDS, find_board
 from boards.design import Design
-from vitaccel.config import PRESETS
 from vitaccel.errors import ConfigError
 from vitaccel.flow.gateware import build_gateware, identity_of, pack
 from vitaccel.flow.plan import Plan, make_plan
+from vitaccel.presets import PRESETS
 from vitaccel.timing import Stopwatch
 
 SMALL = PRESETS["small"]

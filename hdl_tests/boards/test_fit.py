@@ -5,9 +5,9 @@ import pytest
 from boards import fit
 from boards.catalogue import find_board
 from boards.fit import check_fit, check_fit_sdram, fit_line, memory_size, needed
-from vitaccel.config import PRESETS
 from vitaccel.ecp5 import Resources
 from vitaccel.errors import ConfigError
+from vitaccel.presets import PRESETS
 
 SMALL = PRESETS["small"]
 

@@ -14,12 +14,12 @@ from boards.catalogue import find_board
 from boards.clocking import Clocking
 from boards.design import Design
 from boards.sdram_pins import CLOCK_DOMAIN, sdram_pins
-from vitaccel.config import PRESETS
 from vitaccel.flow.gateware import build_gateware, identity_of, pack
 from vitaccel.flow.plan import Plan, make_plan
 from vitaccel.flow.sdram import make_controller
 from vitaccel.flow.synth import comb_of
 from vitaccel.hw.memory.sdram import Controller, Sdram
+from vitaccel.presets import PRESETS
 from vitaccel.timing import Stopwatch
 
 BOARD = find_board("ulx3s-85f")

@@ -12,10 +12,10 @@ from golden.execute import execute
 from hdl_tests.harness.cases import CASES
 from hdl_tests.harness.networks import random_qnetwork
 from vitaccel.compile import compile_network
-from vitaccel.config import PRESETS
 from vitaccel.estimate import estimate
 from vitaccel.gain import Gain
 from vitaccel.memories import memory_timing
+from vitaccel.presets import PRESETS
 from vitaccel.timing import Stopwatch
 from vitaccel.verify import Verdict, verify
 

@@ -19,11 +19,12 @@ import vitaccel.generate
 import vitaccel.quantize
 from vitaccel.compile import Program, compile_network
 from vitaccel.compile.instruction import decode
-from vitaccel.config import PRESETS, AcceleratorConfig
+from vitaccel.config import AcceleratorConfig
 from vitaccel.flow import tools
 from vitaccel.isa import BYTES
 from vitaccel.load_config import load_config
 from vitaccel.memories import memory_timing
+from vitaccel.presets import PRESETS
 
 Run = Callable[..., tuple[int, str, list[str]]]
 PRESET_NAMES = ", ".join(PRESETS)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from vitaccel.config import PRESETS
 from vitaccel.demo import demo
 from vitaccel.demo_networks import DEMOS, demo_images, find_demo
 from vitaccel.errors import ConfigError
+from vitaccel.presets import PRESETS
 from vitaccel.sources import load_network
 from vitaccel.timing import Stopwatch
 
@@ -22,8 +22,8 @@ def test_images_of_every_demo_suit_it() -> None:
         assert calibration.shape[1:] == test.images.shape[1:] == network.layers[0].shape
         assert (test.labels is None) == (name == "efficientvit")
         assert own.config in PRESETS
-    assert float(calibration.min()) >= 0
-    assert float(calibration.max()) <= 1
+        assert float(calibration.min()) >= 0
+        assert float(calibration.max()) <= 1
 
 
 def test_refuses_unknown_demos() -> None:

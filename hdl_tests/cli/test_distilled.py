@@ -12,8 +12,8 @@ from golden.qnetwork import RANDOM, QLinear
 from golden.quantize import quantize
 from golden.scheme import Scheme
 from hdl_tests.harness.vits import DISTILLED
-from vitaccel.config import PRESETS
 from vitaccel.frontend import from_module
+from vitaccel.presets import PRESETS
 from vitaccel.timing import Stopwatch
 from vitaccel.verify import verify
 

@@ -8,9 +8,9 @@ import pytest
 
 from vitaccel import isa
 from vitaccel.compile.program import Program, Region, Routine
-from vitaccel.config import PRESETS
 from vitaccel.errors import DeviceError
 from vitaccel.host import Driver
+from vitaccel.presets import PRESETS
 from vitaccel.registers import CONTROL, IDENTITY, REGISTERS, SEQUENCER, STATUS, State, digest_word
 
 DIGEST = PRESETS["tiny"].digest()

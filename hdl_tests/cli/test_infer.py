@@ -16,8 +16,8 @@ from golden.scheme import Scheme
 from golden.storage import load
 from hdl_tests.harness.serial_board import FakeAccelerator, serial_port
 from vitaccel.compile import compile_network
-from vitaccel.config import PRESETS
 from vitaccel.host.deployment import Deployment, save_deployment
+from vitaccel.presets import PRESETS
 from vitaccel.sources import load_images, load_network
 
 Run = Callable[..., tuple[int, str, list[str]]]

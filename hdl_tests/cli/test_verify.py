@@ -15,8 +15,8 @@ from golden.execute import execute
 from golden.qnetwork import QNetwork
 from hdl_tests.harness.networks import random_qnetwork
 from vitaccel.compile.program import Decoded, Program
-from vitaccel.config import PRESETS
 from vitaccel.isa import Op, Unit
+from vitaccel.presets import PRESETS
 from vitaccel.spans import intervals, spans_of
 from vitaccel.timing import Stopwatch
 from vitaccel.verify import Verdict, verify

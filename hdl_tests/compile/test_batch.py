@@ -18,11 +18,12 @@ from vitaccel.compile import compile_network
 from vitaccel.compile.compiler import finish
 from vitaccel.compile.lower import Strategy, lower, strategies
 from vitaccel.compile.program import Program
-from vitaccel.config import PRESETS, AcceleratorConfig
+from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
 from vitaccel.estimate import estimate
 from vitaccel.frontend import from_module
 from vitaccel.memories import memory_timing
+from vitaccel.presets import PRESETS
 
 BATCH = 3
 WAYS = (

@@ -12,8 +12,9 @@ from hdl_tests.harness.emulator import infer
 from hdl_tests.harness.images import image_qnetwork
 from vitaccel.compile import compile_network
 from vitaccel.compile.pack_depthwise import pack_taps
-from vitaccel.config import PRESETS, AcceleratorConfig
+from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
+from vitaccel.presets import PRESETS
 
 ENGINE: dict[str, Any] = {
     "depthwise_taps": 3,

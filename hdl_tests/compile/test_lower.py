@@ -6,8 +6,9 @@ import pytest
 
 from hdl_tests.harness.networks import random_qnetwork
 from vitaccel.compile import compile_network
-from vitaccel.config import PRESETS, AcceleratorConfig
+from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
+from vitaccel.presets import PRESETS
 
 BASE = PRESETS["w8a8"]
 

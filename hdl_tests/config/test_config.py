@@ -9,8 +9,9 @@ from typing import Any
 import pydantic
 import pytest
 
-from vitaccel.config import PRESETS, AcceleratorConfig
+from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
+from vitaccel.presets import PRESETS
 
 FIELDS = AcceleratorConfig.model_fields
 KNOWN = ", ".join(FIELDS)
@@ -157,7 +158,7 @@ def test_presets_are_valid_and_survive_json_and_toml(name: str) -> None:
 
 
 def test_digest_is_stable_across_processes() -> None:
-    code = "from vitaccel.config import PRESETS; print(*(p.digest() for p in PRESETS.values()))"
+    code = "from vitaccel.presets import PRESETS; print(*(p.digest() for p in PRESETS.values()))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )

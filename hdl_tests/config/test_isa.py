@@ -8,7 +8,7 @@ import pytest
 from hdl_tests.harness.networks import random_qnetwork
 from vitaccel import isa
 from vitaccel.compile import compile_network
-from vitaccel.config import PRESETS
+from vitaccel.presets import PRESETS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "instruction-set.md").read_text()
 

@@ -2,6 +2,7 @@
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ EVERY = CASES | {"serial": SERIAL}
 )
 def test_every_tensor_matches_golden(name: str, tmp_path: Path) -> None:
     config, build = EVERY[name]
-    network = random_qnetwork(**({"log2": False, "seed": 3} | build))
+    network = random_qnetwork(**(dict[str, Any](log2=False, seed=3) | build))
     image = images_for(network, 5)
     tensors = execute(network, image)
     program = compile_network(network, config, keep=True)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hdl_tests.harness.images import image_qnetwork
-from vitaccel.config import PRESETS
+from vitaccel.presets import PRESETS
 from vitaccel.timing import Stopwatch
 from vitaccel.verify import verify
 

@@ -11,8 +11,8 @@ from hdl_tests.harness.cases import images_for
 from hdl_tests.harness.cosim import simulate
 from hdl_tests.harness.hybrids import random_hybrid
 from vitaccel.compile import compile_network
-from vitaccel.config import PRESETS
 from vitaccel.hw.accelerator import Accelerator
+from vitaccel.presets import PRESETS
 
 pytestmark = [pytest.mark.cosim, pytest.mark.slow]
 

@@ -4,8 +4,8 @@ import pytest
 
 from hdl_tests.harness.cosim import simulate
 from hdl_tests.harness.vector_rows import Alone
-from vitaccel.config import PRESETS
 from vitaccel.hw.vector.layernorm import LayerNorm
+from vitaccel.presets import PRESETS
 
 pytestmark = [pytest.mark.cosim, pytest.mark.slow]
 

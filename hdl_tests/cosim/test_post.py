@@ -3,8 +3,8 @@
 import pytest
 
 from hdl_tests.harness.cosim import simulate
-from vitaccel.config import PRESETS
 from vitaccel.hw.post.post import Post
+from vitaccel.presets import PRESETS
 
 pytestmark = pytest.mark.cosim
 

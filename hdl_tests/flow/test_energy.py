@@ -7,7 +7,8 @@ from vitaccel import energy as model
 from vitaccel import isa
 from vitaccel.compile import compile_network
 from vitaccel.compile.program import Decoded
-from vitaccel.config import PRESETS, AcceleratorConfig
+from vitaccel.config import AcceleratorConfig
+from vitaccel.presets import PRESETS
 from vitaccel.traffic import traffic
 
 DEMO = PRESETS["demo"]  # 8 x 16, 8 of them power-of-two columns

@@ -9,7 +9,7 @@ from hdl_tests.harness.cases import CASES
 from hdl_tests.harness.networks import random_qnetwork
 from vitaccel import isa
 from vitaccel.compile import compile_network
-from vitaccel.compile.compiler import layer_macs
+from vitaccel.compile.macs import layer_macs
 from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
 from vitaccel.estimate import estimate

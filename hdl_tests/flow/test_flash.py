@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
     out = tmp_path / "out"
     out.mkdir()
     (out / "board.json").write_text(json.dumps({"board": "ulx3s-85f", "bitstream": "b.bit"}))
-    identity = BOARDS["ulx3s-85f"].identity.to_bytes(4, "big")
+    identity = (BOARDS["ulx3s-85f"].identity or 0).to_bytes(4, "big")
     (out / "b.bit").write_bytes(b"\xff\xff\xbd\xb3\xff\xff\x3b\0\0\0\xe2\0\0\0" + identity)
     return out
 
@@ -182,7 +182,7 @@ def test_folders_that_are_no_build(folder: Path, tmp_path: Path) -> None:
 
 def test_bitstreams_for_another_fpga(folder: Path) -> None:
     path = folder / "b.bit"
-    other = find_board("ulx3s-25f").identity.to_bytes(4, "big")
+    other = (find_board("ulx3s-25f").identity or 0).to_bytes(4, "big")
     path.write_bytes(path.read_bytes()[:-4] + other)
     with pytest.raises(ConfigError) as caught:
         flash_command(folder, False)

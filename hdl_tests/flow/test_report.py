@@ -11,12 +11,12 @@ import pytest
 from hdl_tests.harness.networks import random_qnetwork
 from vitaccel.account import Cause
 from vitaccel.compile import compile_network
-from vitaccel.config import PRESETS
 from vitaccel.errors import ConfigError
 from vitaccel.estimate import estimate
 from vitaccel.flow.report import write_report
 from vitaccel.flow.roofline import roofline
 from vitaccel.hw.axi.axi_memory import MemoryTiming
+from vitaccel.presets import PRESETS
 from vitaccel.profile import Profile, profile
 from vitaccel.spans import Interval
 

@@ -7,9 +7,10 @@ import pytest
 from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue]
 
 from vitaccel.census import Storage, census
-from vitaccel.config import PRESETS, AcceleratorConfig
+from vitaccel.config import AcceleratorConfig
 from vitaccel.ecp5 import DEVICES, Resources, words
 from vitaccel.flow.synth import cells, comb_of
+from vitaccel.presets import PRESETS
 from vitaccel.resources import UNITS, fixed, resource_lines, resource_summary, resources
 
 BENCHMARK = Path(__file__).parents[2] / "docs" / "benchmarks" / "resources.json"

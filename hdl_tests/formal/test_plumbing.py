@@ -8,12 +8,12 @@ from amaranth import Assert, Assume, Cat, Elaboratable, Module, Signal, Value
 from amaranth.lib import stream
 
 from hdl_tests.harness.formal import prove
-from vitaccel.config import PRESETS
 from vitaccel.hw.memory.bank_arbiter import BankArbiter
 from vitaccel.hw.memory.walk import Walk
 from vitaccel.hw.mxu.pair_reader import PairReader
 from vitaccel.hw.streams.queue import Queue
 from vitaccel.hw.streams.skid import Skid
+from vitaccel.presets import PRESETS
 
 if TYPE_CHECKING:
     from amaranth_types import HasElaborate

@@ -29,9 +29,9 @@ from golden.quantize.graph import rewrite
 from golden.quantizers import pot_violations
 from golden.scheme import SCHEMES, Scheme
 from golden.validate import validate
-from vitaccel.config import PRESETS
 from vitaccel.errors import ConfigError
 from vitaccel.frontend import from_module
+from vitaccel.presets import PRESETS
 
 CALIBRATION = 256  # images of the training part
 LOSS: dict[str, float] = dict.fromkeys(("w8a8", "mixed", "w4a8", "w4a8kv4", "trio"), 0.5)  # points

@@ -30,9 +30,9 @@ from golden.storage import load, save
 from golden.validate import validate
 from hdl_tests.harness.efficientvits import efficientvit
 from vitaccel.compile import compile_network
-from vitaccel.config import PRESETS
 from vitaccel.errors import ConfigError
 from vitaccel.frontend import from_module
+from vitaccel.presets import PRESETS
 
 IMAGES = torch.rand(8, 3, 16, 16, generator=torch.Generator().manual_seed(2))
 ERROR = {"naive": 0.4, "w8a8": 0.3, "trio": 0.3, "m2q": 0.4}  # of the logits, in deviations

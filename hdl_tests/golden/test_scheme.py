@@ -3,8 +3,8 @@
 import pytest
 
 from golden.scheme import SCHEMES, Scheme
-from vitaccel.config import PRESETS
 from vitaccel.errors import ConfigError
+from vitaccel.presets import PRESETS
 
 
 @pytest.mark.parametrize("name", SCHEMES)

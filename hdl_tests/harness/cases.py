@@ -3,7 +3,8 @@
 import torch
 
 from golden.qnetwork import QNetwork
-from vitaccel.config import PRESETS, AcceleratorConfig
+from vitaccel.config import AcceleratorConfig
+from vitaccel.presets import PRESETS
 
 SMALL = {"accumulator_rows": 16, "row_words": 32, "post_words": 512, "vector_words": 128}
 CASES = {

@@ -66,7 +66,7 @@ class Tools:
         }
         text = json.dumps(report).replace('"MHZ"', "MHZ").replace('"WANTED"', "WANTED")
         (folder / "report").write_text(text)
-        identity = "".join(f"\\{byte:03o}" for byte in board.identity.to_bytes(4, "big"))
+        identity = "".join(f"\\{byte:03o}" for byte in (board.identity or 0).to_bytes(4, "big"))
         for name, script in (
             ("YOSYS", _YOSYS),
             ("NEXTPNR_ECP5", _NEXTPNR),

@@ -6,9 +6,9 @@ import pytest
 from amaranth.sim._async import TestbenchContext
 
 from hdl_tests.harness.axi_master import Master, simulate
-from vitaccel.config import PRESETS
 from vitaccel.hw.axi.axi import OKAY, PAGE_BYTES, SLVERR
 from vitaccel.hw.memory.axi_ram import AxiRam
+from vitaccel.presets import PRESETS
 
 CONFIG = PRESETS["tiny"]
 BUS = CONFIG.axi_bytes

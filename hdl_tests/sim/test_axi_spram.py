@@ -7,9 +7,9 @@ from amaranth.sim import Simulator
 from amaranth.sim._async import TestbenchContext
 
 from hdl_tests.harness.pysim import CLOCK_PERIOD
-from vitaccel.config import PRESETS
 from vitaccel.hw.axi.axi import OKAY, SLVERR
 from vitaccel.hw.memory.axi_spram import AxiSpram
+from vitaccel.presets import PRESETS
 
 CONFIG = PRESETS["icebreaker"]
 

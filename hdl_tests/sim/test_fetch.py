@@ -10,9 +10,9 @@ from amaranth.sim import Simulator
 from amaranth.sim._async import TestbenchContext
 
 from hdl_tests.harness.pysim import CLOCK_PERIOD, assert_same, run_stream
-from vitaccel.config import PRESETS
 from vitaccel.hw.memory.fetch import Fetch
 from vitaccel.hw.streams.queue import Queue
+from vitaccel.presets import PRESETS
 
 CONFIG = PRESETS["tiny"]
 TAG = 6

@@ -10,8 +10,9 @@ from amaranth.sim._async import TestbenchContext
 from hdl_tests.harness.post_cases import Case, Memories, random_case
 from hdl_tests.harness.pysim import CLOCK_PERIOD, assert_same
 from vitaccel import isa
-from vitaccel.config import PRESETS, AcceleratorConfig
+from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.post.post import Post
+from vitaccel.presets import PRESETS
 
 READ_LATENCY = 5
 

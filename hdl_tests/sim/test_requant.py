@@ -10,9 +10,10 @@ from amaranth.sim._async import TestbenchContext
 
 from golden import ops
 from hdl_tests.harness.pysim import CLOCK_PERIOD, assert_same
-from vitaccel.config import PRESETS, AcceleratorConfig
+from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.post.requant import Requant, requant_latency
 from vitaccel.isa import Division
+from vitaccel.presets import PRESETS
 
 TINY = PRESETS["tiny"]
 SHIFT = TINY.replace(requant="shift")

@@ -7,10 +7,11 @@ from amaranth.sim import Simulator
 from amaranth.sim._async import TestbenchContext
 
 from hdl_tests.harness.pysim import CLOCK_PERIOD, assert_same, run_stream
-from vitaccel.config import PRESETS, AcceleratorConfig
+from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.memory.bank_arbiter import BankArbiter
 from vitaccel.hw.memory.scratchpad import Scratchpad
 from vitaccel.hw.streams.skid import Skid
+from vitaccel.presets import PRESETS
 
 WORDS = 80  # no power of two
 TINY = PRESETS["tiny"].replace(activation_words=WORDS)

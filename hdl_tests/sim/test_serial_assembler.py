@@ -2,10 +2,10 @@
 
 import pytest
 
-from vitaccel.config import PRESETS
 from vitaccel.hw.serial.assembler import Assembler
 from vitaccel.hw.serial.microinstruction import MICRO_DEPTH, REGISTERS, WIDTH, Special, layout
 from vitaccel.hw.serial.microprogram import microprogram
+from vitaccel.presets import PRESETS
 
 
 def decoded(code: int) -> dict[str, int]:

@@ -17,11 +17,11 @@ from vitaccel.compile import compile_network
 from vitaccel.compile.instruction import Instruction, encode
 from vitaccel.compile.lower.serial import check_post
 from vitaccel.compile.program import Routine
-from vitaccel.config import PRESETS
 from vitaccel.errors import ConfigError, DeviceError
 from vitaccel.host.driver import Driver
 from vitaccel.hw.axi.axi import OKAY, SLVERR
 from vitaccel.hw.serial.core import SerialCore
+from vitaccel.presets import PRESETS
 
 CONFIG = PRESETS["icebreaker"]
 MOST_CYCLES = 200_000

@@ -7,8 +7,8 @@ from amaranth.sim import Simulator
 from amaranth.sim._async import TestbenchContext
 
 from hdl_tests.harness.pysim import CLOCK_PERIOD
-from vitaccel.config import PRESETS
 from vitaccel.hw.memory.weight_buffer import WeightBuffer
+from vitaccel.presets import PRESETS
 
 CONFIG = PRESETS["tiny"].replace(weight_words=64)
 

@@ -11,9 +11,10 @@ from vitaccel.compile.instruction import Buffer, Instruction, View
 from vitaccel.compile.lower import Lowering, Step
 from vitaccel.compile.place import place_activations
 from vitaccel.compile.spill import LOOKAHEAD, lookahead, most_alive, spill
-from vitaccel.config import PRESETS, AcceleratorConfig
+from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
 from vitaccel.hw.axi.axi_memory import MemoryTiming
+from vitaccel.presets import PRESETS
 
 __all__ = ["Arrangement", "arrange"]
 

@@ -12,10 +12,10 @@ from boards.board import Board
 from boards.catalogue import BOARDS
 from boards.family import ICE40
 from boards.fit import needed, shortfalls
-from vitaccel.config import PRESETS
 from vitaccel.ecp5 import Resources
 from vitaccel.files import write_files
 from vitaccel.hw.memory.axi_spram import AxiSpram
+from vitaccel.presets import PRESETS
 from vitaccel.timing import Stopwatch
 
 __all__ = ["board_list"]

@@ -19,10 +19,10 @@ import typer
 from amaranth.back import rtlil  # pyright: ignore[reportAttributeAccessIssue]
 from amaranth.lib import wiring
 
-from vitaccel.config import PRESETS
 from vitaccel.errors import ConfigError
 from vitaccel.flow import tools
 from vitaccel.flow.nextpnr import ROUTER, Routing, read_routing
+from vitaccel.presets import PRESETS
 
 __all__ = ["Report", "cells", "comb_of", "synthesize"]
 
