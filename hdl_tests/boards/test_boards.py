@@ -114,7 +114,7 @@ def test_pins_and_clocks_of_the_whole_design() -> None:
     design = Design(board, SMALL, 4096)
     plan = make_plan(design.top(design.nearest(50)), board.platform())
     lpf = constraints(plan)
-    leds = {f"led_{n}__io" for n in range(7)}
+    leds = {f"led_{n}__io" for n in range(8)}
     assert constrained(lpf) == {"clk25_0__io", "uart_0__rx__io", "uart_0__tx__io", *leds}
     assert sorted(clocks(lpf)) == [25e6, 50e6]
 

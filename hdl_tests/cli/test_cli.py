@@ -52,7 +52,9 @@ def test_unknown_verb_is_a_usage_error(run: Run) -> None:
 def test_configs(run: Run) -> None:
     code, out, _ = run("configs")
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines()[2:]] == list(PRESETS)
+    lines = out.splitlines()
+    head = next(n for n, line in enumerate(lines) if line.startswith("preset"))
+    assert [line.split()[0] for line in lines[head + 1 :]] == list(PRESETS)
     code, out, _ = run("configs", "--json")
     assert code == 0
     assert {n: AcceleratorConfig.parse(raw) for n, raw in json.loads(out).items()} == PRESETS

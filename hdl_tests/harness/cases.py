@@ -1,5 +1,7 @@
 """Pairs of configuration and network that whole-accelerator tests go through."""
 
+from typing import Any
+
 import torch
 
 from golden.qnetwork import QNetwork
@@ -49,7 +51,7 @@ CASES = {
 }
 
 # Another core, with other rules for how long it takes.
-SERIAL = (
+SERIAL: tuple[AcceleratorConfig, dict[str, Any]] = (
     PRESETS["icebreaker"].replace(post_words=160),
     {"dim": 24, "tokens": 17, "depth": 2},
 )

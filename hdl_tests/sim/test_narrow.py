@@ -76,7 +76,9 @@ def test_a_part_per_cycle() -> None:
         ctx.set(dut.arvalid, 1)
         await ctx.tick()
         ctx.set(dut.arvalid, 0)
-        offered = [(await ctx.tick().sample(dut.rvalid))[2] for _ in range(40)]
+        offered = [
+            (await ctx.tick().sample(dut.rvalid))[2] for _ in range(AxiRam.READ_LATENCY + 37)
+        ]
         assert offered == [0] * (AxiRam.READ_LATENCY - 1) + [0, 0, 0, 1] * 8 + [0] * 6
 
     simulate(dut, bench)

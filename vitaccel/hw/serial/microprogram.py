@@ -45,7 +45,9 @@ def microprogram(config: AcceleratorConfig) -> tuple[Sequence[int], Sequence[int
     asm.mask(asm["op"], asm["op"], _OPCODE_MASK)
     asm.sub(asm["op"], asm["op"], 1, when=Condition.NEGATIVE, to="illegal")
     for op in Op:
-        asm.sub(asm["op"], asm["op"], 1, when=Condition.NEGATIVE, to=op.name)
+        known = op == Op.HALT or op in _ROUTINES
+        target = op.name if known else "illegal"
+        asm.sub(asm["op"], asm["op"], 1, when=Condition.NEGATIVE, to=target)
     asm.label("illegal")
     _finish(asm, finish_code(State.ERROR, Status.ILLEGAL_OPCODE))
     asm.label(Op.HALT.name)

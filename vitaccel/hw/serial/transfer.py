@@ -4,7 +4,7 @@ from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.serial.assembler import Assembler
 from vitaccel.hw.serial.memories import parameter_places
 from vitaccel.hw.serial.microinstruction import Action, Condition, Special
-from vitaccel.isa import FIELDS, Op, Space
+from vitaccel.isa import FIELDS, Op
 
 __all__ = ["load", "store"]
 
@@ -13,7 +13,7 @@ def load(asm: Assembler, config: AcceleratorConfig) -> None:
     """Words of external memory to one of the memories on chip."""
     f = asm.fields(Op.LOAD, FIELDS[Op.LOAD], asm["field"])
     places = parameter_places(config)
-    for space in Space:
+    for space in sorted(space for space in places if space is not None):
         asm.add(asm["place"], 0, places[space])
         asm.sub(f["space"], f["space"], 1, when=Condition.NEGATIVE, to="load.placed")
     asm.label("load.placed")
