@@ -48,9 +48,10 @@ def demo(
             images,
         )
     accuracy, seconds = about["accuracy"], about["seconds"]
+    meaning = "accuracy" if about["labelled"] else "no labels; same class as in float"
     lines = [
         *verdict.lines(),
-        "accuracy: " + ", ".join(f"{name} {value:.1%}" for name, value in accuracy.items()),
+        f"{meaning}: " + ", ".join(f"{name} {value:.1%}" for name, value in accuracy.items()),
         "seconds: " + ", ".join(f"{name} {value:.1f}" for name, value in seconds.items()),
         f"report: {out / 'report.html'}",
     ]

@@ -57,7 +57,8 @@ def demo(
         network = load_network(model)
         calibration, test = demo_images(network, images)
         floats = run_float(network, test.images)[network.layers[-1].name]
-        if test.labels is None:
+        labelled = test.labels is not None
+        if not labelled:
             test = test._replace(labels=floats.reshape(len(floats), -1).argmax(-1))
     with watch("quantize"):
         chosen = Scheme.for_config(scheme, config)
@@ -78,6 +79,7 @@ def demo(
         "accuracy": _accuracies(test, n_images, float=floats, golden=golden, rtl=rtl),
         "accuracy_held_out": _accuracies(test, len(test.images), float=floats, golden=golden),
         "held_out_images": len(test.images),
+        "labelled": labelled,
         "config": config.model_dump(),
         "config_digest": config.digest(),
         "seconds": {name: round(value, 2) for name, value in watch.seconds.items()},
