@@ -9,10 +9,11 @@ from golden.execute import execute
 from hdl_tests.harness.cases import CASES, images_for
 from hdl_tests.harness.emulator import infer
 from hdl_tests.harness.networks import random_qnetwork
-from vitaccel.compile import arrange, lower, schedule
+from vitaccel.compile import arrange, compile_network, link, lower, schedule
 from vitaccel.compile.check import check_schedule
 from vitaccel.compile.compiler import finish
 from vitaccel.compile.lower import Strategy
+from vitaccel.errors import ConfigError
 from vitaccel.hw.axi.axi_memory import MemoryTiming
 
 STRATEGIES = [Strategy(*apart) for apart in itertools.product((False, True), repeat=2)]
@@ -49,6 +50,23 @@ def test_schedule_is_free_of_races_and_deadlock(name: str, strategy: Strategy, k
     plan = arrange.arrange(lowering, MemoryTiming())
     schedule.schedule(plan.main)
     assert check_schedule(plan.main, config.queue_depth) == []
+
+
+def test_refuses_what_addresses_do_not_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    config, build = CASES["demo"]
+    network = random_qnetwork(**build)
+    size = compile_network(network, config).size
+    monkeypatch.setattr(link, "ADDRESSABLE", size)
+    compile_network(network, config)
+    monkeypatch.setattr(link, "ADDRESSABLE", size - 1)
+    with pytest.raises(ConfigError) as caught:
+        compile_network(network, config)
+    needs = int(str(caught.value).split()[3])  # of the last way that was tried
+    assert needs >= size
+    assert str(caught.value) == (
+        f"network {network.name} needs {needs} bytes of external memory, but addresses reach "
+        f"{size - 1}; take a smaller network, fewer bits or fewer images at once"
+    )
 
 
 def test_schedule_check_finds_a_missing_wait() -> None:

@@ -13,10 +13,12 @@ from vitaccel.compile.lower import Lowering
 from vitaccel.compile.macs import layer_macs
 from vitaccel.compile.program import Program, Region, Routine
 from vitaccel.config import AcceleratorConfig
+from vitaccel.errors import ConfigError
 
 __all__ = ["link"]
 
 ALIGN = 64
+ADDRESSABLE = 1 << 32  # bytes of external memory
 
 
 def _padded(n_bytes: int, unit: int) -> int:
@@ -28,7 +30,13 @@ def _align(value: int) -> int:
 
 
 def link(lowering: Lowering, arrangement: Arrangement) -> Program:
-    """Lay out external memory: code, constants, input, outputs."""
+    """Lay out external memory: code, constants, input, outputs.
+
+    Raises
+    ------
+    ConfigError
+        If addresses do not reach that far.
+    """
     network, config = lowering.network, lowering.config
     size = isa.SERIAL_BYTES if config.core == "serial" else isa.BYTES
     main_at = _align(len(arrangement.setup) * size)
@@ -42,6 +50,11 @@ def link(lowering: Lowering, arrangement: Arrangement) -> Program:
         end, region = _place_region(stores, tensor, head, end, config, lowering)
         outputs.append(region)
     end = _place_spilled(arrangement.main, end, config)
+    if end > ADDRESSABLE:
+        raise ConfigError(
+            f"network {network.name} needs {end} bytes of external memory, but addresses reach "
+            f"{ADDRESSABLE}; take a smaller network, fewer bits or fewer images at once"
+        )
     image = bytearray(code_end)
     for at, raw in constants.items():
         image[at : at + len(raw)] = raw
