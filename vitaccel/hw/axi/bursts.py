@@ -7,10 +7,11 @@ from amaranth.utils import exact_log2
 
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.axi.axi import ADDRESS_BITS, burst_layout, max_beats
+from vitaccel.hw.primitives.times import times
 from vitaccel.hw.streams.stream import link
 from vitaccel.isa import Status
 
-__all__ = ["Bursts", "rows_layout", "times"]
+__all__ = ["Bursts", "rows_layout"]
 
 COUNT_BITS = 16
 
@@ -23,11 +24,6 @@ def rows_layout() -> data.StructLayout:
         "n_rows": COUNT_BITS,
         "n_words": COUNT_BITS,
     })
-
-
-def times(value: Value, factor: int) -> Value:
-    """Product with a constant, as shifts and adds: no multiplier is inferred."""
-    return sum((value << n for n in range(factor.bit_length()) if factor >> n & 1), Const(0, 1))
 
 
 class Bursts(wiring.Component):
@@ -147,20 +143,11 @@ class _Form(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         command = Signal(rows_layout())
+        row = Signal(self._row_layout())
+        walk = Signal(self._walk_layout())
         row_bytes = Signal(COUNT_BITS + 6)
-        row_left = Signal(len(row_bytes) - self.beat_bits)  # beats of a row - 1
-        row_tail = Signal(self.beat_bits)
-        start = command.external[self.beat_bits :]
         stride = command.external_stride[self.beat_bits :]
         offsets = command.external[: self.beat_bits] | command.external_stride[: self.beat_bits]
-        illegal = Signal()
-        left = Signal.like(row_left)  # beats of this row from `address` on - 1
-        address = Signal(ADDRESS_BITS - self.beat_bits)
-        next_row = Signal.like(address)
-        length = Signal(self.block_bits)
-        row_ends = Signal()
-        final_row = Signal()
-
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.FSM():
@@ -170,52 +157,78 @@ class _Form(wiring.Component):
                 with m.If(self.i.valid):
                     m.next = "SCALE"
             with m.State("SCALE"):
+                illegal = (command.n_rows == 0) | (command.n_words == 0) | offsets.any()
                 m.d.sync += [
                     row_bytes.eq(times(command.n_words, self.word_bytes)),
-                    illegal.eq((command.n_rows == 0) | (command.n_words == 0) | offsets.any()),
+                    row.illegal.eq(illegal),
                 ]
                 m.next = "COUNT"
             with m.State("COUNT"):
+                start = command.external[self.beat_bits :]
                 last_byte = row_bytes - 1
                 m.d.sync += [
-                    Cat(row_tail, row_left).eq(last_byte),
-                    left.eq(last_byte[self.beat_bits :]),
-                    address.eq(start),
-                    next_row.eq(start + stride),
+                    Cat(row.tail, row.left).eq(last_byte),
+                    walk.left.eq(last_byte[self.beat_bits :]),
+                    walk.address.eq(start),
+                    walk.next_row.eq(start + stride),
                 ]
                 m.next = "SIZE"
             with m.State("SIZE"):
-                room = ~address[: self.block_bits]  # beats to the end of the block - 1
-                ends = ~left[self.block_bits :].any() & (left[: self.block_bits] <= room)
+                room = ~walk.address[: self.block_bits]  # beats to the end of the block - 1
+                ends = ~walk.left[self.block_bits :].any() & (walk.left[: self.block_bits] <= room)
                 m.d.sync += [
-                    length.eq(Mux(ends, left, room)),
-                    row_ends.eq(ends),
-                    final_row.eq(command.n_rows == 1),
+                    walk.length.eq(Mux(ends, walk.left, room)),
+                    walk.row_ends.eq(ends),
+                    walk.final_row.eq(command.n_rows == 1),
                 ]
                 m.next = "OFFER"
             with m.State("OFFER"), m.If(~self.o.valid | self.o.ready):
-                m.d.sync += [
-                    self.o.valid.eq(1),
-                    self.o.p.address.eq(address),
-                    self.o.p.length.eq(length),
-                    self.o.p.tail.eq(Mux(row_ends, row_tail, ~0)),
-                    self.o.p.last.eq(row_ends & final_row),
-                    self.o.p.illegal.eq(illegal),
-                ]
                 m.next = "SIZE"
-                with m.If(row_ends & final_row):
+                with m.If(walk.row_ends & walk.final_row):
                     m.next = "IDLE"
-                with m.If(row_ends):
-                    m.d.sync += [
-                        command.n_rows.eq(command.n_rows - 1),
-                        address.eq(next_row),
-                        next_row.eq(next_row + stride),
-                        left.eq(row_left),
-                    ]
-                with m.Else():
-                    m.d.sync += [
-                        address[self.block_bits :].eq(address[self.block_bits :] + 1),
-                        address[: self.block_bits].eq(0),
-                        left.eq(left - length - 1),
-                    ]
+                self._offer(m, row, walk, stride)
+                with m.If(walk.row_ends):
+                    m.d.sync += command.n_rows.eq(command.n_rows - 1)
         return m
+
+    def _row_layout(self) -> data.StructLayout:
+        """What is the same for all rows; ``left``: beats - 1, ``tail``: bytes of the last - 1."""
+        return data.StructLayout({
+            "left": COUNT_BITS + 6 - self.beat_bits,
+            "tail": self.beat_bits,
+            "illegal": 1,
+        })
+
+    def _walk_layout(self) -> data.StructLayout:
+        """The next burst; ``left``: beats of its row from ``address`` on - 1."""
+        return data.StructLayout({
+            "left": COUNT_BITS + 6 - self.beat_bits,
+            "address": ADDRESS_BITS - self.beat_bits,
+            "next_row": ADDRESS_BITS - self.beat_bits,
+            "length": self.block_bits,
+            "row_ends": 1,
+            "final_row": 1,
+        })
+
+    def _offer(self, m: Module, row: data.View, walk: data.View, stride: Value) -> None:
+        """Offer a burst and go on to the next one."""
+        m.d.sync += [
+            self.o.valid.eq(1),
+            self.o.p.address.eq(walk.address),
+            self.o.p.length.eq(walk.length),
+            self.o.p.tail.eq(Mux(walk.row_ends, row.tail, ~0)),
+            self.o.p.last.eq(walk.row_ends & walk.final_row),
+            self.o.p.illegal.eq(row.illegal),
+        ]
+        with m.If(walk.row_ends):
+            m.d.sync += [
+                walk.address.eq(walk.next_row),
+                walk.next_row.eq(walk.next_row + stride),
+                walk.left.eq(row.left),
+            ]
+        with m.Else():
+            m.d.sync += [
+                walk.address[self.block_bits :].eq(walk.address[self.block_bits :] + 1),
+                walk.address[: self.block_bits].eq(0),
+                walk.left.eq(walk.left - walk.length - 1),
+            ]

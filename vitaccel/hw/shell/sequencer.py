@@ -121,12 +121,9 @@ class Sequencer(wiring.Component):
                         count.eq(Mux(count == n_beats - 1, 0, count + 1)),
                     ]
                     with m.If(beats.o.p.response >= SLVERR):
+                        slave = beats.o.p.response == SLVERR
                         m.d.sync += self.fault.eq(
-                            Mux(
-                                beats.o.p.response == SLVERR,
-                                Status.READ_SLVERR,
-                                Status.READ_DECERR,
-                            )
+                            Mux(slave, Status.READ_SLVERR, Status.READ_DECERR)
                         )
                         m.next = "STOP"
                     with m.Elif(count == n_beats - 1):

@@ -11,9 +11,10 @@ from amaranth.utils import exact_log2
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.axi.axi import ADDRESS_BITS, SLVERR, burst_layout
 from vitaccel.hw.axi.axi_write import strobed_layout
-from vitaccel.hw.axi.bursts import Bursts, times
+from vitaccel.hw.axi.bursts import Bursts
 from vitaccel.hw.memory.fetch import Fetch
 from vitaccel.hw.ports import ReadPort, command_layout
+from vitaccel.hw.primitives.times import times
 from vitaccel.hw.streams.gearbox import Gearbox
 from vitaccel.hw.streams.stream import link
 from vitaccel.hw.vector.local_rows import LocalRows
