@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 import torch
-from amaranth.sim import Simulator
 
 from hdl_tests.harness.depthwise_cases import REGION, DepthwiseCase, random_case, table_writes
-from hdl_tests.harness.pysim import CLOCK_PERIOD
+from hdl_tests.harness.unit_bench import UnitBench
 from hdl_tests.harness.vector_rows import write_all
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.depthwise.depthwise import Depthwise
@@ -36,77 +35,6 @@ DEPTH = 4 * REGION
 FIRST_WORD = 8  # cycles until the memory has answered, and those of `done`
 
 
-class Bench:
-    """Commands from one side, a memory that answers on the other; notes when things happened."""
-
-    def __init__(
-        self, config: AcceleratorConfig, memory: list[list[int]], pause: float, rest: float
-    ) -> None:
-        self.dut = Depthwise(config)
-        self.rest = rest  # share of the cycles in which nothing is written
-        self.memory = memory
-        self.pause = pause
-        self.cycle = 0
-        self.taken: list[int] = []
-        self.done: list[int] = []
-        self.requests: list[int] = []
-        self.writes: list[int] = []
-        self.fault = Status.OK
-
-    async def command(self, ctx: Any, cases: list[DepthwiseCase], tables: list | None) -> None:
-        """Run cases one after the other; without ``tables`` whatever the memories hold."""
-        rng = random.Random("command")
-        await write_all(ctx, self.dut.table, tables or [])
-        for case in cases:
-            if tables is not None:
-                await write_all(ctx, self.dut.weight, case.weight_writes())
-                await write_all(ctx, self.dut.param, case.param_writes())
-            while rng.random() < self.pause:
-                await ctx.tick()
-            ctx.set(self.dut.command.payload, case.fields)
-            ctx.set(self.dut.command.valid, 1)
-            taken = 0
-            while not taken:
-                _, _, taken = await ctx.tick().sample(self.dut.command.ready)
-            self.taken.append(self.cycle)
-            ctx.set(self.dut.command.valid, 0)
-            while len(self.done) < len(self.taken) and self.fault == Status.OK:
-                await ctx.tick()
-
-    async def serve(self, ctx: Any, rng: random.Random, under_way: list[list[int]]) -> None:
-        """One cycle of the memory."""
-        src, dst = self.dut.src, self.dut.dst
-        reads, writes = rng.random() >= self.pause, rng.random() >= self.rest
-        ctx.set(src.request.ready, reads)
-        ctx.set(dst.ready, writes)
-        answers = bool(under_way) and rng.random() >= self.pause / 2
-        ctx.set(src.valid, answers)
-        if answers:
-            ctx.set(src.data, under_way.pop(0))
-        _, _, asked, address, wrote, write = await ctx.tick().sample(
-            src.request.valid, src.request.payload, dst.valid, dst.payload
-        )
-        if asked and reads:
-            self.requests.append(self.cycle)
-            under_way.append(list(self.memory[address]))
-        if wrote and writes:
-            self.writes.append(self.cycle)
-            self.memory[write.address] = list(write.data)
-
-    async def observe(self, ctx: Any) -> None:
-        """Check `done`, `busy` and `fault` in every cycle; runs before the others note theirs."""
-        while True:
-            _, _, done, busy, fault = await ctx.tick().sample(
-                self.dut.done, self.dut.busy, self.dut.fault
-            )
-            if done:
-                assert 1 <= self.cycle - self.writes[-1] <= 3
-                self.done.append(self.cycle)
-            assert busy == (len(self.taken) > len(self.done))
-            assert Status(fault) == self.fault or self.fault == Status.OK
-            self.fault = Status(fault)
-
-
 def run(
     memory: list[list[int]],
     cases: list[DepthwiseCase],
@@ -116,31 +44,25 @@ def run(
     rest: float | None = None,
     seed: int = 0,
     max_cycles: int = 30000,
-) -> Bench:
-    """Run the commands on ``memory`` until all are done, or for a while after a fault."""
+) -> UnitBench:
+    """Run cases one after the other; unless ``loaded`` with whatever the unit's memories hold."""
     config = cases[0].config
-    bench = Bench(config, memory, pause, pause if rest is None else rest)
+    dut = Depthwise(config)
+    bench = UnitBench(dut, memory, pause, rest, delays=(1, 3))
 
     async def command(ctx: Any) -> None:
-        tables = table_writes(random_tables(config), config.rows) if loaded else None
-        await bench.command(ctx, cases, tables)
+        rng = random.Random("command")
+        tables = table_writes(random_tables(config), config.rows) if loaded else []
+        await write_all(ctx, dut.table, tables)
+        for case in cases:
+            if loaded:
+                await write_all(ctx, dut.weight, case.weight_writes())
+                await write_all(ctx, dut.param, case.param_writes())
+            await bench.offer(ctx, rng, case.fields)
+            while len(bench.done) < len(bench.taken) and bench.fault == Status.OK:
+                await ctx.tick()
 
-    async def world(ctx: Any) -> None:
-        rng = random.Random(seed)
-        under_way: list[list[int]] = []
-        after = 0
-        while len(bench.done) < len(cases) and after < 200:
-            await bench.serve(ctx, rng, under_way)
-            bench.cycle += 1
-            after += bench.fault != Status.OK
-            assert bench.cycle < max_cycles, vars(bench)
-
-    sim = Simulator(bench.dut)
-    sim.add_clock(CLOCK_PERIOD)
-    sim.add_testbench(bench.observe, background=True)
-    sim.add_testbench(command, background=True)
-    sim.add_testbench(world)
-    sim.run()
+    bench.run(command, len(cases), seed=seed, max_cycles=max_cycles)
     return bench
 
 
@@ -154,7 +76,7 @@ def random_tables(config: AcceleratorConfig) -> torch.Tensor:
     return torch.randint(-128, 128, (config.table_slots, 256), generator=draw)
 
 
-def check(cases: list[DepthwiseCase], **settings: Any) -> Bench:
+def check(cases: list[DepthwiseCase], **settings: Any) -> UnitBench:
     """Run cases side by side in a memory of which nothing else may change."""
     config = cases[0].config
     memory, tables = random_memory(config, 0), random_tables(config)

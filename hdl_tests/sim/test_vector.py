@@ -4,10 +4,9 @@ import random
 from typing import Any
 
 import pytest
-from amaranth.sim import Simulator
 
 from hdl_tests.harness.payload import packed
-from hdl_tests.harness.pysim import CLOCK_PERIOD
+from hdl_tests.harness.unit_bench import UnitBench
 from hdl_tests.harness.vector_rows import (
     Case,
     NormCase,
@@ -65,69 +64,6 @@ class Place:
             memory[self.dst + row * self.dst_stride + w] = word
 
 
-class Bench:
-    """Commands from one side, a memory that answers on the other; notes when things happened."""
-
-    def __init__(self, config: AcceleratorConfig, memory: list[list[int]], pause: float) -> None:
-        self.dut = Vector(config)
-        self.memory = memory
-        self.pause = pause
-        self.cycle = 0
-        self.taken: list[int] = []
-        self.done: list[int] = []
-        self.requests: list[int] = []
-        self.writes: list[int] = []
-        self.fault = Status.OK
-
-    async def command(self, ctx: Any, parameters: dict[str, list], commands: list) -> None:
-        rng = random.Random("command")
-        for name, writes in parameters.items():
-            await write_all(ctx, getattr(self.dut, name), writes)
-        for command in commands:
-            while rng.random() < self.pause:
-                await ctx.tick()
-            ctx.set(self.dut.command.payload, command)
-            ctx.set(self.dut.command.valid, 1)
-            taken = 0
-            while not taken:
-                _, _, taken = await ctx.tick().sample(self.dut.command.ready)
-            self.taken.append(self.cycle)
-            ctx.set(self.dut.command.valid, 0)
-
-    async def serve(self, ctx: Any, rng: random.Random, under_way: list[list[int]]) -> None:
-        """One cycle of the memory."""
-        src, dst = self.dut.src, self.dut.dst
-        reads, writes = rng.random() >= self.pause, rng.random() >= self.pause
-        ctx.set(src.request.ready, reads)
-        ctx.set(dst.ready, writes)
-        answers = bool(under_way) and rng.random() >= self.pause / 2
-        ctx.set(src.valid, answers)
-        if answers:
-            ctx.set(src.data, under_way.pop(0))
-        _, _, asked, address, wrote, write = await ctx.tick().sample(
-            src.request.valid, src.request.payload, dst.valid, dst.payload
-        )
-        if asked and reads:
-            self.requests.append(self.cycle)
-            under_way.append(list(self.memory[address]))
-        if wrote and writes:
-            self.writes.append(self.cycle)
-            self.memory[write.address] = list(write.data)
-
-    async def observe(self, ctx: Any) -> None:
-        """Check `done`, `busy` and `fault` in every cycle; runs before the others note theirs."""
-        while True:
-            _, _, done, busy, fault = await ctx.tick().sample(
-                self.dut.done, self.dut.busy, self.dut.fault
-            )
-            assert busy == (len(self.taken) > len(self.done) + done)
-            if done:
-                assert self.writes[-1] == self.cycle - 1
-                self.done.append(self.cycle)
-            assert Status(fault) == self.fault or self.fault == Status.OK
-            self.fault = Status(fault)
-
-
 def run(
     config: AcceleratorConfig,
     memory: list[list[int]],
@@ -137,29 +73,19 @@ def run(
     pause: float = 0.0,
     seed: int = 0,
     max_cycles: int = 20000,
-) -> Bench:
+) -> UnitBench:
     """Run ``commands`` on ``memory`` until all are done, or for a while after a fault."""
-    bench = Bench(config, memory, pause)
+    dut = Vector(config)
+    bench = UnitBench(dut, memory, pause)
 
     async def command(ctx: Any) -> None:
-        await bench.command(ctx, parameters, commands)
+        rng = random.Random("command")
+        for name, writes in parameters.items():
+            await write_all(ctx, getattr(dut, name), writes)
+        for command in commands:
+            await bench.offer(ctx, rng, command)
 
-    async def world(ctx: Any) -> None:
-        rng = random.Random(seed)
-        under_way: list[list[int]] = []
-        after = 0
-        while len(bench.done) < len(commands) and after < 200:
-            await bench.serve(ctx, rng, under_way)
-            bench.cycle += 1
-            after += bench.fault != Status.OK
-            assert bench.cycle < max_cycles, vars(bench)
-
-    sim = Simulator(bench.dut)
-    sim.add_clock(CLOCK_PERIOD)
-    sim.add_testbench(bench.observe, background=True)
-    sim.add_testbench(command, background=True)
-    sim.add_testbench(world)
-    sim.run()
+    bench.run(command, len(commands), seed=seed, max_cycles=max_cycles)
     return bench
 
 

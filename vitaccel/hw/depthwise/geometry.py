@@ -12,6 +12,7 @@ from vitaccel.hw.depthwise.window_walk import windows_layout
 from vitaccel.hw.ports import command_layout
 from vitaccel.hw.post.post_tiles import MAX_POST_SHIFT, MAX_PRE_SHIFT
 from vitaccel.hw.primitives.times import times
+from vitaccel.hw.streams.admission import Admission
 from vitaccel.windows import KERNELS, STRIDES, steps
 
 __all__ = ["Geometry"]
@@ -65,7 +66,7 @@ class Geometry(wiring.Component):
     fault: Signal
     busy: Signal
 
-    LATENCY = 3
+    LATENCY = Admission.LATENCY
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
@@ -86,32 +87,19 @@ class Geometry(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        fields = Signal(command_layout(isa.Op.DEPTHWISE))
+        m.submodules.admission = admission = Admission(command_layout(isa.Op.DEPTHWISE))
+        wiring.connect(m, wiring.flipped(self.command), admission.command)
+        fields = admission.held
         n_steps = self._measure(m, fields)
         self._hand_on(m, fields)
-        with m.FSM() as fsm:
-            m.d.comb += [self.busy.eq(~fsm.ongoing("TAKE")), self.runs.eq(fsm.ongoing("RUN"))]
-            with m.State("TAKE"):
-                m.d.comb += self.command.ready.eq(1)
-                with m.If(self.command.valid):
-                    m.d.sync += fields.eq(self.command.payload)
-                    m.next = "MEASURE"
-            with m.State("MEASURE"):
-                m.next = "CHECK"
-            with m.State("CHECK"):
-                status = self._check(m, fields, n_steps)
-                m.d.sync += self.fault.eq(status)
-                with m.If(status == isa.Status.OK):
-                    m.next = "START"
-                with m.Else():
-                    m.next = "STOP"
-            with m.State("START"):
-                m.d.comb += self.start.eq(1)
-                m.next = "RUN"
-            with m.State("RUN"), m.If(self.ended):
-                m.next = "TAKE"
-            with m.State("STOP"):
-                pass
+        m.d.comb += [
+            admission.status.eq(self._check(m, fields, n_steps)),
+            admission.ended.eq(self.ended),
+            self.start.eq(admission.start),
+            self.runs.eq(admission.runs),
+            self.fault.eq(admission.fault),
+            self.busy.eq(admission.busy),
+        ]
         return m
 
     def _measure(self, m: Module, fields: data.View) -> Signal:

@@ -14,6 +14,7 @@ from vitaccel.hw.memory.walk import Walk
 from vitaccel.hw.parts import link_first_part, part_config
 from vitaccel.hw.ports import ReadPort, WritePort, command_layout, unit_layout
 from vitaccel.hw.primitives.times import times
+from vitaccel.hw.streams.admission import Admission
 from vitaccel.hw.vector.layernorm import LayerNorm
 from vitaccel.hw.vector.marker import Marker
 from vitaccel.hw.vector.parts import Join, Split, SplitWrites
@@ -78,7 +79,7 @@ class Vector(wiring.Component):
     param: stream.Interface
     exp: stream.Interface
 
-    START = 3 + Walk.LATENCY
+    START = Admission.LATENCY + Walk.LATENCY
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self.config = config
@@ -95,16 +96,15 @@ class Vector(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        held = Signal(unit_layout(isa.Unit.VECTOR))
+        m.submodules.admission = admission = Admission(unit_layout(isa.Unit.VECTOR))
+        held = admission.held
         norm = _fields(isa.Op.NORM, held)
         softmax = _fields(isa.Op.SOFTMAX, held)
         units = self._operators(m, norm, softmax, held.norm)
 
-        start = Signal()
-        ended = Signal()
-        self._control(m, held, start, ended)
-        self._read(m, norm, start, held.norm, units)
-        self._write(m, norm, start, held.norm, units, ended)
+        self._control(m, admission)
+        self._read(m, norm, admission.start, held.norm, units)
+        self._write(m, norm, admission, held.norm, units)
         return m
 
     def _operators(self, m: Module, norm: data.View, softmax: data.View, which: Signal) -> Units:
@@ -130,34 +130,21 @@ class Vector(wiring.Component):
         ]
         return exponentials, layernorm
 
-    def _control(self, m: Module, held: data.View, start: Signal, ended: Signal) -> None:
-        """Take a command, check it, start it, wait for its last write."""
+    def _control(self, m: Module, admission: Admission) -> None:
+        """Take a command and check it."""
+        held = admission.held
         norm = _fields(isa.Op.NORM, held)
         capacity = Signal(16 + bits_for(self.config.rows))  # elements of n_words
-        m.d.sync += [capacity.eq(times(norm.n_words, self.config.rows)), self.done.eq(ended)]
-        with m.FSM() as fsm:
-            m.d.comb += self.busy.eq(~fsm.ongoing("TAKE"))
-            with m.State("TAKE"):
-                m.d.comb += self.command.ready.eq(1)
-                with m.If(self.command.valid):
-                    m.d.sync += held.eq(self.command.payload)
-                    m.next = "MEASURE"
-            with m.State("MEASURE"):
-                m.next = "CHECK"
-            with m.State("CHECK"):
-                status = self._check(m, held, capacity)
-                m.d.sync += self.fault.eq(status)
-                with m.If(status == isa.Status.OK):
-                    m.next = "START"
-                with m.Else():
-                    m.next = "STOP"
-            with m.State("START"):
-                m.d.comb += start.eq(1)
-                m.next = "RUN"
-            with m.State("RUN"), m.If(ended):
-                m.next = "TAKE"
-            with m.State("STOP"):
-                pass
+        wiring.connect(m, wiring.flipped(self.command), admission.command)
+        m.d.comb += [
+            admission.status.eq(self._check(m, held, capacity)),
+            self.fault.eq(admission.fault),
+            self.busy.eq(admission.busy),
+        ]
+        m.d.sync += [
+            capacity.eq(times(norm.n_words, self.config.rows)),
+            self.done.eq(admission.ended),
+        ]
 
     def _check(self, m: Module, held: data.View, capacity: Signal) -> Signal:
         """Return what is wrong with a command."""
@@ -215,14 +202,14 @@ class Vector(wiring.Component):
                 ]
 
     def _write(
-        self, m: Module, fields: data.View, start: Signal, norm: Signal, units: Units, ended: Signal
+        self, m: Module, fields: data.View, admission: Admission, norm: Signal, units: Units
     ) -> None:
         """Write the results of the unit at work."""
         m.submodules.writes = writes = Walk(2)
         m.submodules.results = results = Join(self.config)
         taken = Signal()
         m.d.comb += [
-            *_walk(writes, fields, "dst", start),
+            *_walk(writes, fields, "dst", admission.start),
             self.dst.p.address.eq(writes.o.p.address),
             results.i.payload.eq(Mux(norm, units[1].o.payload, units[0].o.payload)),
             results.i.valid.eq(units[1].o.valid | units[0].o.valid),
@@ -231,7 +218,7 @@ class Vector(wiring.Component):
             results.o.ready.eq(self.dst.ready),
             taken.eq(self.dst.valid & self.dst.ready),
             writes.o.ready.eq(taken),
-            ended.eq(taken & writes.o.p.last[0]),
+            admission.ended.eq(taken & writes.o.p.last[0]),
             *(unit.o.ready.eq(results.i.ready) for unit in units),
         ]
 
