@@ -61,6 +61,7 @@ bench-efficientvit: setup
 bench-boards: setup
 	$(BIN)/python build/bench/cells.py
 	$(BIN)/python build/bench/board_builds.py
+	$(BIN)/python build/bench/board_arrays.py
 
 lint: setup
 	$(BIN)/ruff check

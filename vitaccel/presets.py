@@ -13,6 +13,13 @@ _EFFICIENTVIT_B1 = AcceleratorConfig(
     post_words=512, vector_words=128, row_words=128, table_slots=8, queue_depth=16,
 )  # fmt: skip
 
+# On an LFE5U-85F: 144 of 156 multipliers in the array, two 4-bit weights each.
+_ULX3S_85F = AcceleratorConfig(
+    rows=12, columns=24, weight_bits=4, post_cycles=2, vector_cycles=2, vector_products="luts",
+    accumulator_rows=128, accumulator_bits=24, activation_words=16384, weight_words=4096,
+    vector_words=32, queue_depth=16, axi_bytes=4,
+)  # fmt: skip
+
 PRESETS = {
     "demo": AcceleratorConfig(
         columns=16,
@@ -93,21 +100,9 @@ PRESETS = {
         queue_depth=16,
         axi_bytes=4,
     ),
-    "ulx3s-85f": AcceleratorConfig(
-        rows=12,
-        columns=24,
-        weight_bits=4,
-        post_cycles=2,
-        vector_cycles=2,
-        vector_products="luts",
-        accumulator_rows=128,
-        accumulator_bits=24,
-        activation_words=16384,
-        weight_words=4096,
-        vector_words=32,
-        queue_depth=16,
-        axi_bytes=4,
-    ),
+    "ulx3s-85f": _ULX3S_85F,
+    # As many power-of-two columns beside them as 85 % of the LUTs hold.
+    "ulx3s-85f-pot": _ULX3S_85F.replace(columns=48, pot_columns=24, vector_words=16),
     "large-16x32": AcceleratorConfig(
         rows=16, columns=32, activation_words=8192, weight_words=8192, axi_bytes=16
     ),

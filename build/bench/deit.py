@@ -28,13 +28,13 @@ MHZ = 100
 
 
 class Case(NamedTuple):
-    """A network on an array; ``goal``: share of useful MACs."""
+    """A network on an array; ``goal``: share of useful MACs, if there is one."""
 
     model: str
     scheme: str
     config: AcceleratorConfig
     memory: str
-    goal: float
+    goal: float | None
     rtl: bool = True
     depth: int = 12  # blocks of the network
     batch: int = 1  # images of a run
@@ -51,6 +51,7 @@ HALF = BOARD.replace(
 CASES = {
     "12x12 W8A8": Case(TINY, "w8a8", PRESETS["deit-12x12"], "sdram", 0.92),
     "12x24 W4A8": Case(TINY, "w4a8kv4", BOARD, "sdram", 0.90),
+    "12x24 W4A8 + 12x24 PoT": Case(TINY, "w4a8kv4", PRESETS["ulx3s-85f-pot"], "sdram", None),
     "12x24 W4A8, batch of 4": Case(TINY, "w4a8kv4", BOARD, "sdram", 0.90, rtl=False, batch=4),
     "12x24 half pot, log2": Case(TINY, "mixed", HALF, "sdram", 0.90, rtl=False),
     "16x32 W8A8": Case(

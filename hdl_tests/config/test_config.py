@@ -202,6 +202,7 @@ DERIVED = {
     "mixed-12x24": (2, 1, False, 1, 144, 18),
     "deit-12x12": (1, 0, False, 1, 144, 12),
     "ulx3s-85f": (2, 0, True, 1, 144, 12),
+    "ulx3s-85f-pot": (4, 2, True, 1, 144, 24),
     "large-16x32": (2, 0, False, 2, 512, 32),
     "efficientvit": (2, 1, False, 1, 64, 12),
     "efficientvit-16x16": (1, 0, False, 1, 256, 16),

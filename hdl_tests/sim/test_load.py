@@ -43,7 +43,7 @@ class Run:
     limit: int = BASE + len(BYTES)
     writes: list[Write] = field(default_factory=list)
     bursts: list[tuple[int, int]] = field(default_factory=list)
-    done_at: list[int] = field(default_factory=list)  # writes seen when each command was done
+    done_at: list[int] = field(default_factory=list)  # writes before each command was done
     fault: int = 0
     cycles: int = 0
 
@@ -57,11 +57,13 @@ class Run:
         async def watch(ctx: TestbenchContext) -> None:
             ctx.set(self.dut.base, BASE)
             ctx.set(self.dut.limit, self.limit)
+            before = 0  # writes until the former cycle
             while len(self.done_at) < len(self.commands) and not self.fault:
                 _, _, done, self.fault = await ctx.tick().sample(self.dut.done, self.dut.fault)
                 self.cycles += 1
                 if done:
-                    self.done_at.append(len(self.writes))
+                    self.done_at.append(before)
+                before = len(self.writes)
                 assert self.cycles < max_cycles, f"{len(self.writes)} writes, {self.done_at}"
             await ctx.tick().repeat(20)
 

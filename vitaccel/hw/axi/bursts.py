@@ -57,7 +57,7 @@ class Bursts(wiring.Component):
     Timing
     ------
     First burst `LATENCY` cycles after the command, then one every second cycle. `o` and
-    ``i.ready`` depend on registers alone.
+    ``i.ready`` depend on registers alone; nothing else depends on ``o.ready`` within a cycle.
     """
 
     i: stream.Interface
@@ -94,7 +94,7 @@ class Bursts(wiring.Component):
         above = final >= self.limit[self.beat_bits :]
         free = Signal()
         m.d.comb += [
-            free.eq((~self.o.valid | self.o.ready) & (self.fault == Status.OK)),
+            free.eq(~self.o.valid & (self.fault == Status.OK)),
             form.o.ready.eq(free),
         ]
         with m.If(self.o.ready):
@@ -182,7 +182,7 @@ class _Form(wiring.Component):
                     walk.final_row.eq(command.n_rows == 1),
                 ]
                 m.next = "OFFER"
-            with m.State("OFFER"), m.If(~self.o.valid | self.o.ready):
+            with m.State("OFFER"), m.If(~self.o.valid):
                 m.next = "SIZE"
                 with m.If(walk.row_ends & walk.final_row):
                     m.next = "IDLE"

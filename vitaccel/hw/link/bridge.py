@@ -10,7 +10,8 @@ from vitaccel.hw.link.access import bus_ports
 from vitaccel.hw.link.frame_queue import FrameQueue
 from vitaccel.hw.link.requests import Requests
 from vitaccel.hw.link.seal import Seal
-from vitaccel.hw.link.slip import BYTE, Deframer, Framer
+from vitaccel.hw.link.slip import BYTE, Deframer, Framer, token_layout
+from vitaccel.hw.streams.skid import Skid
 
 __all__ = ["Bridge"]
 
@@ -83,7 +84,9 @@ class Bridge(Ports, wiring.Component):
         m.submodules.seal = seal = Seal()
         m.submodules.framer = framer = Framer()
         connect(m, flipped(self.rx), deframer.i)
-        connect(m, deframer.o, queue.i)
+        m.submodules.token = token = Skid(token_layout())
+        connect(m, deframer.o, token.i)
+        connect(m, token.o, queue.i)
         connect(m, queue.o, requests.i)
         connect(m, requests.o, seal.i)
         connect(m, seal.o, framer.i)

@@ -112,10 +112,12 @@ class Requests(Ports, wiring.Component):
             m.d.comb += self.i.ready.eq(1)
             m.d.sync += [n.eq(0), now.left.eq(self.i.payload), now.answer.eq(Answer.OK)]
             with m.If(self.i.valid):
-                m.next = "HEADER"
-                with m.If(self.i.payload == 0):
-                    m.d.sync += [now.tag.eq(UNTAGGED), now.answer.eq(Answer.BROKEN_FRAME)]
-                    m.next = "TAG"
+                m.next = "BEGIN"
+        with m.State("BEGIN"):
+            m.next = "HEADER"
+            with m.If(now.left == 0):
+                m.d.sync += [now.tag.eq(UNTAGGED), now.answer.eq(Answer.BROKEN_FRAME)]
+                m.next = "TAG"
         with m.State("HEADER"):
             m.d.comb += self.i.ready.eq(1)
             with m.If(self.i.valid):

@@ -1,6 +1,6 @@
 """Addresses of nested loops, one per cycle."""
 
-from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -72,54 +72,66 @@ class Walk(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        loops = range(self.n_loops)
         ends = Signal(self.n_loops, reset_less=True)  # loop k is in its last iteration
+        last = Signal(self.n_loops, reset_less=True)  # and so are all inside it
         take = Signal()
         step = Signal()
-        final = Signal()
         m.d.comb += [
-            final.eq(ends.all()),
-            self.i.ready.eq(~self.o.valid | (self.o.ready & final)),
+            self.i.ready.eq(~self.o.valid | (self.o.ready & last[0])),
             take.eq(self.i.valid & self.i.ready),
             step.eq(self.o.valid & self.o.ready),
-            self.o.p.last.eq(Cat(ends[k:].all() for k in range(self.n_loops))),
+            self.o.p.last.eq(last),
             self.o.p.ends.eq(ends),
         ]
-        with m.If(take | step):
-            m.d.sync += self.o.valid.eq(take | ~final)
-
-        following = self.i.p.base  # where loop k starts next: past the walk's end, the next walk
-        for k in range(self.n_loops):
-            moves = Signal(name=f"moves_{k}")
-            m.d.comb += moves.eq(step & ends[k + 1 :].all())
-            self._count(m, k, ends[k], take, moves)
-            following = self._address(m, k, ends[k], take, moves, following)
+        # `take` and `step` come late, from whoever takes the addresses: they choose at the end.
+        single = Cat(count == 1 for count in self.i.p.counts)
+        moved = Cat(last[1:], 1)  # loops that a step takes to their next iteration
+        moves = [step & loop for loop in moved]
+        after = [self._count(m, k, ends[k], take, moves[k]) for k in loops]
+        ends_next = Cat(Mux(moved[k], after[k], ends[k]) for k in loops)  # if there is a step
+        with m.If(take):
+            m.d.sync += [self.o.valid.eq(1), ends.eq(single), last.eq(_from_inside(single))]
+        with m.Elif(step):
+            m.d.sync += [
+                self.o.valid.eq(~last[0]),
+                ends.eq(ends_next),
+                last.eq(_from_inside(ends_next)),
+            ]
+        following: Value = Const(0)  # past the walk's end
+        for k in loops:
+            following = self._address(m, k, ends[k], take, moves[k], following)
         return m
 
-    def _count(self, m: Module, k: int, end: Value, take: Signal, moves: Signal) -> None:
-        """Find out in each iteration of loop k whether the next one is the last."""
+    def _count(self, m: Module, k: int, end: Value, take: Signal, moves: Value) -> Value:
+        """Return whether the next iteration of loop k is its last."""
         count = Signal(COUNT_BITS, name=f"count_{k}", reset_less=True)
         single = Signal(name=f"single_{k}", reset_less=True)
-        ahead = Signal(COUNT_BITS, name=f"ahead_{k}", reset_less=True)  # the next iteration, from 1
+        left = Signal(COUNT_BITS, name=f"left_{k}", reset_less=True)  # this iteration included
         given = self.i.p.counts[k]
         with m.If(take):
-            m.d.sync += [count.eq(given), single.eq(given == 1), end.eq(given == 1), ahead.eq(2)]
-        with m.Elif(moves & end):
-            m.d.sync += [end.eq(single), ahead.eq(2)]
+            m.d.sync += [count.eq(given), single.eq(given == 1), left.eq(given)]
         with m.Elif(moves):
-            m.d.sync += [end.eq(ahead == count), ahead.eq(ahead + 1)]
+            m.d.sync += left.eq(Mux(end, count, left - 1))
+        return Mux(end, single, left == 2)
 
     def _address(
-        self, m: Module, k: int, end: Value, take: Signal, moves: Signal, outer: Value
-    ) -> Signal:
+        self, m: Module, k: int, end: Value, take: Signal, moves: Value, outer: Value
+    ) -> Value:
         """Address at which this iteration of loop k began; return that of the next one."""
         start = Signal(ADDRESS_BITS, name=f"start_{k}", reset_less=True)
         stride = Signal(STRIDE_BITS, name=f"stride_{k}", reset_less=True)
         following = Signal(ADDRESS_BITS, name=f"following_{k}")
-        m.d.comb += following.eq(Mux(take | end, outer, start + stride))
-        with m.If(take | moves):
-            m.d.sync += start.eq(following)
+        m.d.comb += following.eq(Mux(end, outer, start + stride) if k else start + stride)
         with m.If(take):
-            m.d.sync += stride.eq(self.i.p.strides[k])
+            m.d.sync += [start.eq(self.i.p.base), stride.eq(self.i.p.strides[k])]
+        with m.Elif(moves):
+            m.d.sync += start.eq(following)
         if k == self.n_loops - 1:
             m.d.comb += self.o.p.address.eq(start)
         return following
+
+
+def _from_inside(ends: Value) -> Value:
+    """Bit k: loop k and all loops inside it end."""
+    return Cat(ends[k:].all() for k in range(len(ends)))

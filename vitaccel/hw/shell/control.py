@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from amaranth import Module, Mux, Signal
+from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.axi.axi import OKAY, SLVERR, Ports, lite_ports
@@ -12,6 +13,8 @@ from vitaccel.hw.ports import fields_layout
 from vitaccel.registers import CONTROL, IDENTITY, REGISTERS, VERSION, Register, digest_word
 
 __all__ = ["Control"]
+
+GROUP_BYTES = 32  # of the registers that one register is chosen from
 
 
 def _member(register: Register, bits: int) -> wiring.Member:
@@ -45,8 +48,8 @@ class Control(Ports, wiring.Component):
 
     Timing
     ------
-    A write takes effect in the cycle after address and data have arrived; one write and one read
-    in 3 cycles each. All outputs are registers.
+    A write takes effect in the cycle after address and data have arrived; one write in 3 cycles,
+    one read in 4. All outputs are registers.
     """
 
     def __init__(self, config: AcceleratorConfig, bits: Mapping[str, int] | None = None) -> None:
@@ -112,21 +115,43 @@ class Control(Ports, wiring.Component):
                                 m.d.sync += target[part].eq(word[part])
 
     def _read(self, m: Module) -> None:
+        """Choose within every group of registers, then among the groups."""
         address = Signal.like(self.araddr)
-        asked = Signal()
-        m.d.comb += self.arready.eq(~asked & ~self.rvalid)
-        with m.If(self.arvalid & self.arready):
-            m.d.sync += [address.eq(self.araddr), asked.eq(1)]
+        asked, found, known = Signal(), Signal(), Signal()
+        m.d.comb += self.arready.eq(~asked & ~found & ~self.rvalid)
+        m.d.sync += [asked.eq(self.arvalid & self.arready), found.eq(asked)]
+        with m.If(self.arready):
+            m.d.sync += address.eq(self.araddr)
+        offsets = {register.offset: name for name, register in REGISTERS.items()}
+        words = [
+            self._choose(m, n, address, offsets) for n in range(max(offsets) // GROUP_BYTES + 1)
+        ]
+        m.d.sync += known.eq(address[2:].matches(*(offset >> 2 for offset in offsets)))
         with m.If(self.rready):
             m.d.sync += self.rvalid.eq(0)
-        with m.If(asked):
-            m.d.sync += [asked.eq(0), self.rvalid.eq(1), self.rresp.eq(OKAY)]
-            with m.Switch(address[2:]):
-                for name, register in REGISTERS.items():
-                    with m.Case(register.offset >> 2):
-                        if name in self.constants:
-                            m.d.sync += self.rdata.eq(self.constants[name])
-                        else:
-                            m.d.sync += self.rdata.eq(getattr(self, name.lower()))
-                with m.Default():
-                    m.d.sync += [self.rdata.eq(0), self.rresp.eq(SLVERR)]
+        with m.If(found):
+            m.d.sync += [
+                self.rvalid.eq(1),
+                self.rdata.eq(0),
+                self.rresp.eq(Mux(known, OKAY, SLVERR)),
+            ]
+            with m.Switch(address[exact_log2(GROUP_BYTES) :]):
+                for n, word in enumerate(words):
+                    with m.Case(n):
+                        m.d.sync += self.rdata.eq(word)
+
+    def _choose(self, m: Module, n: int, address: Value, offsets: Mapping[int, str]) -> Signal:
+        """Register of group ``n`` that ``address`` means if it means this group, a cycle later."""
+        word = Signal(32, name=f"group_{n}", reset_less=True)
+        m.d.sync += word.eq(0)
+        with m.Switch(address[2 : exact_log2(GROUP_BYTES)]):
+            for place in range(0, GROUP_BYTES, 4):
+                name = offsets.get(n * GROUP_BYTES + place)
+                if name is None:
+                    continue
+                with m.Case(place >> 2):
+                    constant = self.constants.get(name)
+                    m.d.sync += word.eq(
+                        getattr(self, name.lower()) if constant is None else constant
+                    )
+        return word

@@ -60,14 +60,14 @@ class Spaces(wiring.Component):
     busy : Out(1)
         A word is waiting.
     done : Out(1)
-        One pulse when the last word of a command has been taken.
+        One pulse per command, the cycle after its last word has been taken.
     fault : Out(Status)
         LOCAL_ADDRESS or ILLEGAL_FIELD (no such space) instead of a write; held until reset, and
         nothing is written any more.
 
     Timing
     ------
-    Latency 1 cycle; one word per cycle. Combinational from the ports' ``ready`` to ``done``.
+    Latency 1 cycle; one word per cycle. No combinational paths.
     """
 
     i: stream.Interface
@@ -123,8 +123,8 @@ class Spaces(wiring.Component):
         m.d.comb += [
             self.busy.eq(words.o.valid),
             words.o.ready.eq(taken.any()),
-            self.done.eq(taken.any() & o.last),
         ]
+        m.d.sync += self.done.eq(taken.any() & o.last)
         with m.If(words.o.valid & ~o.chosen.any()):
             with m.If(o.unknown):
                 m.d.sync += self.fault.eq(Status.ILLEGAL_FIELD)

@@ -4,7 +4,7 @@ from math import gcd
 from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
@@ -16,6 +16,7 @@ from vitaccel.hw.memory.fetch import Fetch
 from vitaccel.hw.ports import ReadPort, command_layout
 from vitaccel.hw.primitives.times import times
 from vitaccel.hw.streams.gearbox import Gearbox
+from vitaccel.hw.streams.skid import Skid
 from vitaccel.hw.streams.stream import link
 from vitaccel.hw.vector.local_rows import LocalRows
 from vitaccel.isa import Op, Status
@@ -132,9 +133,17 @@ class Store(wiring.Component):
         m.submodules.fetch = fetch = Fetch(self.config, pad_bits)
         # A granule is its bytes and a strobe, which padding lacks.
         m.submodules.gearbox = gearbox = Gearbox(8 * granule + 1, words, beats, words + beats - 1)
+        m.submodules.places = places = Skid(
+            data.StructLayout({
+                "address": rows.o.p.address.shape(),
+                "pad": pad_bits,
+                "last": 1,
+                "outside": 1,
+            })
+        )
         outside = Signal()
         older = Signal(COMMAND_BITS)  # unfinished commands whose words are all asked for
-        asked = rows.o.valid & rows.o.ready & rows.o.p.last
+        asked = places.o.valid & places.o.ready & places.o.p.last
         m.d.sync += older.eq(older + asked - self.done)
         fields = self.command.p
         m.d.comb += [
@@ -142,11 +151,17 @@ class Store(wiring.Component):
             bursts.i.valid.eq(self.command.valid & rows.i.ready),
             rows.i.valid.eq(self.command.valid & bursts.i.ready),
             rows.i.p.tag.eq(-times(fields.n_words[:pad_bits], words)),
-            outside.eq(rows.o.valid & (rows.o.p.address >= self.config.activation_words)),
-            fetch.i.valid.eq(rows.o.valid & ~outside),
-            rows.o.ready.eq(fetch.i.ready & ~outside),
-            fetch.i.p.address.eq(rows.o.p.address),
-            fetch.i.p.tag.eq(Mux(rows.o.p.row_ends, rows.o.p.tag, 0)),
+            places.i.p.address.eq(rows.o.p.address),
+            places.i.p.pad.eq(Mux(rows.o.p.row_ends, rows.o.p.tag, 0)),
+            places.i.p.last.eq(rows.o.p.last),
+            places.i.p.outside.eq(rows.o.p.address >= self.config.activation_words),
+            places.i.valid.eq(rows.o.valid),
+            rows.o.ready.eq(places.i.ready),
+            outside.eq(places.o.valid & places.o.p.outside),
+            fetch.i.valid.eq(places.o.valid & ~places.o.p.outside),
+            places.o.ready.eq(fetch.i.ready & ~places.o.p.outside),
+            fetch.i.p.address.eq(places.o.p.address),
+            fetch.i.p.tag.eq(places.o.p.pad),
         ]
         m.d.comb += [
             rows.i.p[name].eq(fields[name])
