@@ -1,34 +1,19 @@
 """Requantisation of accumulators to 8-bit lanes."""
 
-from typing import NamedTuple
-
-from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth import Const, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.ports import word_layout
-from vitaccel.hw.post.requant_lane import (
-    COARSE,
-    SHIFT_BITS,
-    RequantLane,
-    lane_layout,
-    limits_layout,
-    scalers,
-)
+from vitaccel.hw.post.requant_lane import SHIFT_BITS, RequantLane, lane_layout, scalers
 from vitaccel.hw.primitives.pipe import delayed
+from vitaccel.hw.primitives.round_clamp import limits
+from vitaccel.hw.primitives.window_shift import Distance, distance
 from vitaccel.hw.shared import Shared
 from vitaccel.isa import Division
 
 __all__ = ["Requant", "requant_latency", "requant_layout"]
-
-
-class Shifts(NamedTuple):
-    """Shift behind the product, less one: for stage 6, and for stage 7."""
-
-    coarse: Value
-    fine: Value
-    signs: Value
 
 
 def requant_layout(config: AcceleratorConfig) -> data.StructLayout:
@@ -99,9 +84,10 @@ class Requant(wiring.Component):
         # One bit less than post_shift: the bit that then remains below the point rounds.
         shift = Signal(SHIFT_BITS, reset_less=True)
         m.d.sync += shift.eq(self.i.post_shift - 1)
-        shifts = self._shifts(m, delayed(m, shift, 2 + product, "coarse"), "")
-        limits = delayed(m, self._limits(m), 4 + product, "limits")
-        ends = delayed(m, limits, 1, "ends")
+        post = distance(m, delayed(m, shift, 2 + product, "coarse"))
+        bounds = limits(m, self.i.low, self.i.high, self.i.zero_point)
+        bounds = delayed(m, bounds, 4 + product, "limits")
+        ends = delayed(m, bounds, 1, "ends")
         coded = Const(0)
         if self.config.hybrid:
             coded = delayed(m, self.i.division == Division.CODE, 6 + product, "coded")
@@ -110,47 +96,24 @@ class Requant(wiring.Component):
             m.submodules[f"lane_{r}"] = Shared(lane)
             if self.config.hybrid:
                 m.d.comb += lane.code.eq(coded)
-                shifts = self._divided(m, r, shift)
+                post = self._divided(m, r, shift)
             m.d.comb += [
                 lane.i.eq(self.i.lanes[r]),
                 lane.pre_coarse.eq(pre[2:]),
                 lane.pre_fine.eq(pre_fine),
-                lane.post_coarse.eq(shifts.coarse),
-                lane.post_fine.eq(shifts.fine),
-                lane.post_signs.eq(shifts.signs),
-                lane.limits.eq(limits),
+                lane.post_coarse.eq(post.coarse),
+                lane.post_fine.eq(post.fine),
+                lane.post_near.eq(post.near),
+                lane.limits.eq(bounds),
                 lane.ends.eq(ends),
                 self.o[r].eq(lane.o),
             ]
         return m
 
-    def _shifts(self, m: Module, shift: Value, name: str) -> Shifts:
-        """Parts of a shift that is there for stage 6."""
-        # Past a shift of less than 8, of less than 16, so many bits must all be the sign.
-        signs = Cat(shift[COARSE:] == 0, ~shift[-1])
-        return Shifts(
-            shift[COARSE:],
-            delayed(m, shift[:COARSE], 1, f"fine{name}"),
-            delayed(m, signs, 1, f"signs{name}"),
-        )
-
-    def _divided(self, m: Module, r: int, shift: Signal) -> Shifts:
+    def _divided(self, m: Module, r: int, shift: Signal) -> Distance:
         """Shift of a lane, its divisor's code added where that is wanted."""
         divides = self.i.division == Division.DIVIDE
         code = delayed(m, Mux(divides, self.i.lanes[r].residual[:4], 0), 1, f"code_{r}")
         total = delayed(m, (shift + code)[:SHIFT_BITS], 1, f"total_{r}")
         product = scalers(self.config)[0].LATENCY
-        return self._shifts(m, delayed(m, total, 1 + product, f"coarse_{r}"), f"_{r}")
-
-    def _limits(self, m: Module) -> data.View:
-        """Thresholds in units of half a result, one cycle later."""
-        limits = Signal(limits_layout(), reset_less=True)
-        zero_point, low, high = self.i.zero_point, self.i.low, self.i.high
-        m.d.sync += [
-            limits.least.eq((low - zero_point) << 1),
-            limits.most.eq((high - zero_point) << 1),
-            limits.zero_point.eq(zero_point),
-            limits.low.eq(low),
-            limits.high.eq(high),
-        ]
-        return limits
+        return distance(m, delayed(m, total, 1 + product, f"coarse_{r}"), f"_{r}")

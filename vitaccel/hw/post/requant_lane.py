@@ -11,26 +11,15 @@ from vitaccel.hw.primitives.lut_multiplier import LutMultiplier
 from vitaccel.hw.primitives.multiplier import Multiplier
 from vitaccel.hw.primitives.pipe import delayed
 from vitaccel.hw.primitives.product import narrow_multiplier, wide_multiplier
-from vitaccel.hw.primitives.quad_shift import QuadShift
-from vitaccel.hw.primitives.replace_adder import ReplaceAdder
+from vitaccel.hw.primitives.quad_shift import quad_shifted
+from vitaccel.hw.primitives.round_clamp import TWICE_BITS, RoundClamp, limits_layout
+from vitaccel.hw.primitives.window_shift import WindowShift
 
-__all__ = [
-    "COARSE",
-    "SHIFT_BITS",
-    "RequantLane",
-    "Shifter",
-    "lane_layout",
-    "limits_layout",
-    "scalers",
-]
+__all__ = ["SHIFT_BITS", "RequantLane", "Shifter", "lane_layout", "scalers"]
 
 NARROW_BITS = 18  # accumulator after pre_shift
 SUM_BITS = 35  # |t * mul + residual * residual_mul| < 2**34
 SHIFT_BITS = 5  # post_shift - 1
-COARSE = 3  # its bits from here on shift one stage earlier
-COARSE_BITS = 18
-FINE_BITS = 11  # twice the result before the zero point: the last bit rounds
-COARSE_BITS = FINE_BITS + (1 << COARSE) - 1  # what the finer shift may need of it
 
 
 def lane_layout(config: AcceleratorConfig) -> data.StructLayout:
@@ -41,17 +30,6 @@ def lane_layout(config: AcceleratorConfig) -> data.StructLayout:
         "mul": 16,
         "residual": signed(8),
         "residual_mul": 16,
-    })
-
-
-def limits_layout() -> data.StructLayout:
-    """Thresholds in units of half a result, and what replaces a result beyond them."""
-    return data.StructLayout({
-        "least": signed(FINE_BITS),
-        "most": signed(FINE_BITS),
-        "zero_point": signed(8),
-        "low": signed(9),
-        "high": signed(9),
     })
 
 
@@ -113,11 +91,10 @@ class RequantLane(wiring.Component):
     -------
     i : In(lane_layout)
         Enters stage 1.
-    pre_coarse, pre_fine, post_coarse, post_fine : In
-        Shift before the product, for stage 2 and the logic after it; shift behind it, less one, for
-        stages 6 and 7.
-    post_signs : In(2)
-        Whether the shift is less than 8, than 16; for stage 7.
+    pre_coarse, pre_fine : In(2)
+        Shift before the product, for stage 2 and the logic after it.
+    post_coarse, post_fine, post_near : In
+        Shift behind it, less one, as `WindowShift` takes it, for stages 6 and 7.
     limits, ends : In(limits_layout)
         For stages 8 and 9.
     code : In(1)
@@ -136,7 +113,7 @@ class RequantLane(wiring.Component):
     pre_fine: Signal
     post_coarse: Signal
     post_fine: Signal
-    post_signs: Signal
+    post_near: Signal
     limits: data.View
     ends: data.View
     code: Signal
@@ -149,9 +126,9 @@ class RequantLane(wiring.Component):
             "i": In(lane_layout(config)),
             "pre_coarse": In(2),
             "pre_fine": In(2),
-            "post_coarse": In(SHIFT_BITS - COARSE),
-            "post_fine": In(COARSE),
-            "post_signs": In(2),
+            "post_coarse": In(2),
+            "post_fine": In(SHIFT_BITS - 2),
+            "post_near": In(2),
             "limits": In(limits_layout()),
             "ends": In(limits_layout()),
             "code": In(1),
@@ -162,17 +139,16 @@ class RequantLane(wiring.Component):
         m = Module()
         t = self._narrow(m)
         total = self._scale(m, t)
-        v = self._shift_right(m, total)
-        self._saturate(m, v, self._code(m, t) if self.config.hybrid else None)
+        self._finish(m, total, self._code(m, t) if self.config.hybrid else None)
         return m
 
     def _narrow(self, m: Module) -> Value:
         """Stages 1 and 2, and the logic before 3: add the bias, shift by 4s, then by 1s."""
         biased = Signal(signed(33), name="biased", reset_less=True)
         m.d.sync += biased.eq(self.i.acc + self.i.bias)
-        fourth = _shifted(m, "pre_coarse", biased, self.pre_coarse, 4, NARROW_BITS + 3)
+        fourth = quad_shifted(m, "pre_coarse", biased, self.pre_coarse, 4, NARROW_BITS + 3)
         fourth = delayed(m, fourth, 1, "fourth")
-        return _shifted(m, "pre_fine", fourth, self.pre_fine, 1, NARROW_BITS).as_signed()
+        return quad_shifted(m, "pre_fine", fourth, self.pre_fine, 1, NARROW_BITS).as_signed()
 
     def _code(self, m: Module, t: Value) -> Value:
         """Code of t, for stage 9."""
@@ -199,62 +175,21 @@ class RequantLane(wiring.Component):
         m.d.sync += total.eq(scale.p + residual.p)
         return total
 
-    def _shift_right(self, m: Module, total: Signal) -> tuple:
-        """Stages 6 and 7: ``total >> shift`` in 11 bits, its sign, and whether it needs more."""
-        # Of the bits that the coarse shift may remove, those unlike the sign: three to a LUT.
-        groups = total[COARSE_BITS : COARSE_BITS + 8], total[COARSE_BITS + 8 : -1]
-        unlike = [
-            Cat(
-                delayed(m, _differs(bits[n : n + 3], total[-1]), 1, f"unlike_{k}_{n}")
-                for n in range(0, len(bits), 3)
-            )
-            for k, bits in enumerate(groups)
-        ]
-        over = [
-            delayed(m, flags.any() & keep, 1, f"over_{k}")
-            for k, (flags, keep) in enumerate(zip(unlike, self.post_signs, strict=True))
-        ]
-        value = _shifted(m, "post_coarse", total, self.post_coarse, 1 << COARSE, COARSE_BITS)
-        value = delayed(m, value, 1, "coarse")
-        negative = delayed(m, total[-1], 1, "negative")
-        for k in reversed(range(COARSE)):
-            width = FINE_BITS + (1 << k) - 1
-            lost = _differs(value[width:], negative) & ~self.post_fine[k]
-            over.append(delayed(m, lost, 1, f"lost_{k}"))
-            value = Mux(self.post_fine[k], value[1 << k :], value)[:width]
-        value = delayed(m, value, 1, "shifted")
-        negative = delayed(m, negative, 1, "sign")
-        return value, Cat(over).any() | (value[-1] ^ negative), negative
-
-    def _saturate(self, m: Module, v: tuple, code: Value | None) -> None:
-        """Stages 8 and 9: add zero point and rounding bit, compare, choose."""
-        value, over, negative = v
-        value = value.as_signed()
-        least, most = self.limits.least, self.limits.most
-        under, past = (value - least)[-1], (most - value)[-1]
-        below = delayed(m, Mux(over, negative, under), 1, "below")
-        inside = delayed(m, ~(over | under | past), 1, "inside")
-        other = Mux(below, self.ends.low, self.ends.high)
-        if code is not None:
-            inside, other = inside & ~self.code, Mux(self.code, code, other)
-        # The lowest bit of the sum rounds.
-        m.submodules.adder = adder = ReplaceAdder(9)
+    def _finish(self, m: Module, total: Signal, code: Value | None) -> None:
+        """Stages 6 to 9: shift, then add zero point and rounding bit and clamp."""
+        m.submodules.shift = shift = WindowShift(SUM_BITS, SHIFT_BITS, TWICE_BITS)
+        m.submodules.clamp = clamp = RoundClamp(coded=code is not None)
         m.d.comb += [
-            adder.a.eq(delayed(m, value[:9], 1, "twice")),
-            adder.b.eq(Cat(1, self.ends.zero_point)),
-            adder.other.eq(Cat(0, other)),
-            adder.add.eq(inside),
-            self.o.eq(delayed(m, adder.o[1:], 1, "chosen")),
+            shift.i.eq(total),
+            shift.coarse.eq(self.post_coarse),
+            shift.fine.eq(self.post_fine),
+            shift.near.eq(self.post_near),
+            clamp.twice.eq(shift.o),
+            clamp.over.eq(shift.over),
+            clamp.negative.eq(shift.negative),
+            clamp.limits.eq(self.limits),
+            clamp.ends.eq(self.ends),
+            self.o.eq(clamp.o),
         ]
-
-
-def _shifted(m: Module, name: str, value: Value, shift: Value, step: int, width: int) -> Value:
-    """Lowest bits of ``value >> step * shift``."""
-    m.submodules[name] = quad = QuadShift(value.shape(), step, width)
-    m.d.comb += [quad.i.eq(value), quad.shift.eq(shift)]
-    return quad.o
-
-
-def _differs(bits: Value, sign: Value) -> Value:
-    """Whether any of ``bits`` is not ``sign``."""
-    return (bits ^ sign.replicate(len(bits))).any()
+        if code is not None:
+            m.d.comb += [clamp.code.eq(code), clamp.use_code.eq(self.code)]

@@ -1,6 +1,6 @@
 """Shift by one of four distances."""
 
-from amaranth import Const, Instance, Module, Shape, Signal, Value
+from amaranth import Const, Instance, Module, Mux, Shape, Signal, Value
 from amaranth.hdl import ShapeLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from vitaccel.hw.primitives.carry_chain import extended
 from vitaccel.hw.primitives.multiplier import on_ecp5
 
-__all__ = ["QuadShift"]
+__all__ = ["QuadShift", "quad_shifted"]
 
 CHOOSE = 0xCACA  # of a LUT: B if C else A
 
@@ -44,7 +44,8 @@ class QuadShift(wiring.Component):
     ------
     Lattice FPGA-TN-02216 (ECP5 slices): ``PFUMX`` chooses between the two LUTs of a slice, so that
     each chooses between two bits only. Yosys 0.70 takes it for functions of five inputs, not for
-    the six of this one: two or three LUTs a bit, in two levels.
+    the six of this one: two or three LUTs a bit, in two levels. Bits that two or three steps only
+    give the sign have fewer inputs and are left to Yosys.
     """
 
     i: Signal
@@ -62,7 +63,12 @@ class QuadShift(wiring.Component):
             return m
         width = len(self.o)
         bits = extended(self.i, width + 3 * self.step)
+        first_sign = len(self.i) - self.i.shape().signed
         for n in range(width):
+            if n + 2 * self.step >= first_sign:
+                near = Mux(self.shift[0], bits[n + self.step], bits[n])
+                m.d.comb += self.o[n].eq(Mux(self.shift[1], bits[-1], near))
+                continue
             pairs = []
             for upper in range(2):
                 pair = Signal(name=f"pair_{n}_{upper}")
@@ -77,3 +83,10 @@ class QuadShift(wiring.Component):
                 "PFUMX", i_BLUT=pairs[0], i_ALUT=pairs[1], i_C0=self.shift[1], o_Z=self.o[n]
             )
         return m
+
+
+def quad_shifted(m: Module, name: str, value: Value, shift: Value, step: int, width: int) -> Value:
+    """Lowest bits of ``value >> step * shift``."""
+    m.submodules[name] = quad = QuadShift(value.shape(), step, width)
+    m.d.comb += [quad.i.eq(value), quad.shift.eq(shift)]
+    return quad.o

@@ -1,10 +1,12 @@
 """Rounding shift to the right with saturation."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth import Cat, Const, Module, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from vitaccel.hw.primitives.pipe import delayed
+from vitaccel.hw.primitives.replace_adder import ReplaceAdder
+from vitaccel.hw.primitives.window_shift import WindowShift, distance
 
 __all__ = ["RoundShift"]
 
@@ -17,7 +19,7 @@ class RoundShift(wiring.Component):
     in_width
         Bits of ``i``.
     shift_width
-        Bits of ``shift``, at least 4.
+        Bits of ``shift``, see `WindowShift`.
     out_width
         Bits of ``o``, below ``in_width``.
 
@@ -51,22 +53,26 @@ class RoundShift(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # Two stages of shifting; the last bit that falls off decides the rounding, so it stays.
-        coarse = Signal.like(self.i, reset_less=True)
-        fine = Signal.like(self.i, reset_less=True)
-        m.d.sync += coarse.eq(self.i >> Cat(Const(0, 3), self.shift[3:]))
-        m.d.sync += fine.eq(coarse >> delayed(m, self.shift[:3], 1, "fine_shift"))
-
-        # Saturate so that adding the rounding bit cannot overflow any more.
-        bounded = Signal(signed(self.out_width + 1), reset_less=True)
-        low, high = fine[: self.out_width], fine[self.out_width :]
-        negative = fine[-1]
-        too_low = negative & ~high.all()
-        too_high = ~negative & (high.any() | low.all())
-        limit = Cat(Const(0, 1), too_high.replicate(self.out_width - 1), negative)
-        m.d.sync += bounded.eq(Mux(too_low | too_high, limit, fine).as_signed())
-
-        result = Signal.like(self.o, reset_less=True)
-        m.d.sync += result.eq((bounded + 1) >> 1)
-        m.d.comb += self.o.eq(result)
+        # The last bit that falls off decides the rounding, so it stays.
+        kept = self.out_width + 1
+        m.submodules.window = window = WindowShift(len(self.i), len(self.shift), kept)
+        coarse, fine, near = distance(m, self.shift)
+        m.d.comb += [
+            window.i.eq(self.i),
+            window.coarse.eq(coarse),
+            window.fine.eq(fine),
+            window.near.eq(near),
+        ]
+        # What the rounding would carry past the greatest result saturates, too.
+        past = ~window.negative & window.o[:-1].all()
+        inside = delayed(m, ~(window.over | past), 1, "inside")
+        negative = delayed(m, window.negative, 1, "sign")
+        m.submodules.adder = adder = ReplaceAdder(kept)
+        m.d.comb += [
+            adder.a.eq(delayed(m, window.o, 1, "twice")),
+            adder.b.eq(1),
+            adder.other.eq(Cat(Const(0, 1), (~negative).replicate(self.out_width - 1), negative)),
+            adder.add.eq(inside),
+            self.o.eq(delayed(m, adder.o[1:], 1, "result")),
+        ]
         return m

@@ -106,7 +106,7 @@ class LayerNorm(wiring.Component):
         ]
         m.submodules.moments = moments = Moments(self.config)
         m.d.comb += [
-            moments.i.eq(self._scale(m, self.i.p, params.shift, "in")),
+            moments.i.eq(self._scale(m, self._masked(m), params.shift, "in")),
             moments.i_valid.eq(delayed(m, taken, SCALE_LATENCY, "taken", reset_less=False)),
         ]
 
@@ -131,17 +131,21 @@ class LayerNorm(wiring.Component):
             m.d.sync += index.eq(Mux(last, 0, index + 1))
         return address
 
+    def _masked(self, m: Module) -> data.View:
+        """Word that enters, lanes outside the row 0."""
+        masked = Signal.like(self.i.p, name="masked")
+        m.d.comb += masked.eq(self.i.p)
+        for r, lane in enumerate(masked.lanes):
+            with m.If(~self.i.p.mask[r]):
+                m.d.comb += lane.eq(0)
+        return masked
+
     def _scale(self, m: Module, marked: data.View, shift: data.View, name: str) -> data.View:
-        """Return the word of `SCALE_LATENCY` cycles ago, masked lanes 0 and channels scaled.
+        """Return the word of `SCALE_LATENCY` cycles ago, channels scaled.
 
         ``shift`` belongs to the word of `NormParams.LATENCY` cycles ago.
         """
-        word = Signal.like(marked, name=f"word_{name}", reset_less=True)
-        m.d.sync += [word.mask.eq(marked.mask), word.last.eq(marked.last)]
-        m.d.sync += [
-            lane.eq(Mux(marked.mask[r], marked.lanes[r], 0)) for r, lane in enumerate(word.lanes)
-        ]
-        word = delayed(m, word, NormParams.LATENCY - 1, f"word_{name}")
+        word = delayed(m, marked, NormParams.LATENCY, f"word_{name}")
         layout = marked_layout(self.config, SCALED)
         scaled = Signal(layout, name=f"scaled_{name}", reset_less=True)
         m.d.sync += [scaled.mask.eq(word.mask), scaled.last.eq(word.last)]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import Module, Mux, Signal, signed, unsigned
+from amaranth import Module, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,7 +11,9 @@ from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.ports import command_layout, word_layout
 from vitaccel.hw.primitives.pipe import delayed
 from vitaccel.hw.primitives.product import wide_multiplier
+from vitaccel.hw.primitives.round_clamp import TWICE_BITS, RoundClamp, limits
 from vitaccel.hw.primitives.round_shift import RoundShift
+from vitaccel.hw.primitives.window_shift import Distance, WindowShift, distance
 from vitaccel.hw.shared import Shared
 from vitaccel.hw.vector.marker import marked_layout
 from vitaccel.hw.vector.moments import SCALED
@@ -22,7 +24,7 @@ __all__ = ["Standardize", "gain_delay", "offset_delay", "standardize_latency", "
 S_LEAST = 4  # s of docs/architecture.md is 4 to 19, see `statistics_layout`
 U_BITS = 18
 SUM_BITS = 35  # u·gain + offset
-Y_BITS = 10  # enough to compare with the bounds, which have 9
+SHIFT_BITS = 5  # post_shift - 1
 
 
 def statistics_layout() -> data.StructLayout:
@@ -46,7 +48,7 @@ def offset_delay(config: AcceleratorConfig) -> int:
 
 def standardize_latency(config: AcceleratorConfig) -> int:
     """Cycles from a word to its result."""
-    return offset_delay(config) + 1 + RoundShift.LATENCY + 1
+    return offset_delay(config) + 1 + WindowShift.LATENCY + RoundClamp.LATENCY
 
 
 class Standardize(wiring.Component):
@@ -65,7 +67,7 @@ class Standardize(wiring.Component):
     fields : In(command_layout(NORM))
         ``post_shift`` (1 to 32), ``low``, ``high`` are used; constant while words are inside.
     i : In(marked word of signed(11) lanes), statistics : In(statistics_layout), i_valid : In(1)
-        A word and its row's statistics.
+        A word and its row's statistics; lanes outside the row hold anything.
     gain : In(R lanes of unsigned(16)), offset : In(R lanes of unsigned(32))
         Two's complement parameters of the word that came `gain_delay` or `offset_delay` cycles ago.
     product : Out(ProductPort)
@@ -110,20 +112,25 @@ class Standardize(wiring.Component):
         m = Module()
         latency = standardize_latency(self.config)
         shift = delayed(m, self.statistics.shift, products_latency(self.config), "shift")
-        post_shift = Signal(5)
+        post_shift = Signal(SHIFT_BITS)
         m.d.sync += post_shift.eq(self.fields.post_shift - 1)
+        post = distance(m, post_shift, "_post")
+        bounds = limits(m, self.fields.low, self.fields.high)
         mask = delayed(m, self.i.mask, latency - 1, "mask")
         m.d.comb += [
             self.o_valid.eq(delayed(m, self.i_valid, latency, "valid", reset_less=False)),
             self.product.factor.eq(self.statistics.inverse),
         ]
         for r in range(self.config.rows):
-            u = self._standard(m, r, shift)
-            y = self._affine(m, r, u, post_shift)
-            bounded = Mux(
-                y < self.fields.low, self.fields.low, Mux(y > self.fields.high, self.fields.high, y)
-            )
-            m.d.sync += self.o[r].eq(Mux(mask[r], bounded, 0))
+            total = self._affine(m, r, self._standard(m, r, shift))
+            clamp = self._clamp(m, r, total, post)
+            m.d.comb += [
+                clamp.limits.eq(bounds),
+                clamp.ends.eq(bounds),  # they do not change
+                clamp.use_code.eq(~mask[r]),
+                clamp.code.eq(0),
+                self.o[r].eq(clamp.o),
+            ]
         return m
 
     def _standard(self, m: Module, r: int, shift: Signal) -> Signal:
@@ -137,18 +144,28 @@ class Standardize(wiring.Component):
         ]
         return standard.o
 
-    def _affine(self, m: Module, r: int, u: Signal, post_shift: Signal) -> Signal:
-        """Return y of lane r, `standardize_latency` - 1 cycles after its element, unclamped."""
+    def _affine(self, m: Module, r: int, u: Signal) -> Signal:
+        """Return ``u·gain + offset`` of lane r, `offset_delay` + 1 cycles after its element."""
         multiplier = wide_multiplier(self.config.vector_products)
         m.submodules[f"gain_{r}"] = product = multiplier(signed(U_BITS), signed(16))
-        affine = RoundShift(SUM_BITS, 5, Y_BITS)
-        m.submodules[f"affine_{r}"] = Shared(affine)
         total = Signal(signed(SUM_BITS), name=f"total_{r}", reset_less=True)
-        m.d.comb += [
-            product.a.eq(u),
-            product.b.eq(self.gain[r]),
-            affine.i.eq(total),
-            affine.shift.eq(post_shift),
-        ]
+        m.d.comb += [product.a.eq(u), product.b.eq(self.gain[r])]
         m.d.sync += total.eq(product.p + self.offset[r].as_signed())
-        return affine.o
+        return total
+
+    def _clamp(self, m: Module, r: int, total: Signal, post: Distance) -> RoundClamp:
+        """Shift the sum of lane r and join it to what rounds and clamps."""
+        shift = WindowShift(SUM_BITS, SHIFT_BITS, TWICE_BITS)
+        clamp = RoundClamp(coded=True)
+        m.submodules[f"shift_{r}"] = Shared(shift)
+        m.submodules[f"clamp_{r}"] = Shared(clamp)
+        m.d.comb += [
+            shift.i.eq(total),
+            shift.coarse.eq(post.coarse),
+            shift.fine.eq(post.fine),
+            shift.near.eq(post.near),
+            clamp.twice.eq(shift.o),
+            clamp.over.eq(shift.over),
+            clamp.negative.eq(shift.negative),
+        ]
+        return clamp
