@@ -12,10 +12,10 @@ from vitaccel.flow import tools
 __all__ = ["FAMILIES", "netlist"]
 
 OUT = Path(__file__).parents[2] / "build" / "out" / "netlist"
-# Options of Yosys' synth_..., and its files of cell models.
+# What components make cells for, options of Yosys' synth_..., and its files of cell models.
 FAMILIES = {
-    "ice40": ("-dsp", ("cells_sim.v",)),
-    "ecp5": ("", ("common_sim.vh", "ccu2c_sim.vh")),
+    "ice40": ("ultraplus", "-dsp", ("cells_sim.v",)),
+    "ecp5": ("ecp5", "", ("common_sim.vh", "ccu2c_sim.vh")),
 }
 _SCRIPT = """
 read_rtlil {name}.il
@@ -39,10 +39,9 @@ def netlist(dut: wiring.Component, name: str, family: str) -> str:
     """
     import pyosys
 
-    options, models = FAMILIES[family]
+    platform, options, models = FAMILIES[family]
     folder = OUT / family / name
     folder.mkdir(parents=True, exist_ok=True)
-    platform = "ecp5" if family == "ecp5" else None
     text = rtlil.convert(dut, name=name, emit_src=False, platform=platform)
     (folder / f"{name}.il").write_text(text)
     script = _SCRIPT.format(name=name, family=family, options=options)

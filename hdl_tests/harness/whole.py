@@ -4,11 +4,12 @@ import pickle
 from pathlib import Path
 
 import numpy as np
+from amaranth.back import verilog
 
 from golden.execute import execute
 from golden.qnetwork import QNetwork
 from hdl_tests.harness.cases import images_for
-from hdl_tests.harness.cosim import simulate
+from hdl_tests.harness.cosim import simulate_verilog
 from vitaccel.compile import compile_network
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.accelerator import Accelerator
@@ -16,8 +17,23 @@ from vitaccel.hw.accelerator import Accelerator
 __all__ = ["compare_every_tensor"]
 
 
-def compare_every_tensor(network: QNetwork, config: AcceleratorConfig, folder: Path) -> None:
-    """Run one image with all tensors kept; ``folder`` takes the job for the bench."""
+def compare_every_tensor(
+    network: QNetwork,
+    config: AcceleratorConfig,
+    folder: Path,
+    *,
+    name: str = "vitaccel",
+    text: str | None = None,
+) -> None:
+    """Run one image with all tensors kept.
+
+    Parameters
+    ----------
+    folder
+        Takes the job for the bench.
+    text
+        Verilog of the accelerator as module ``name``; None is that of the RTL.
+    """
     tensors = execute(network, images_for(network, 5))
     program = compile_network(network, config, keep=True)
     formats = {layer.name: layer.out for layer in network.layers}
@@ -28,9 +44,11 @@ def compare_every_tensor(network: QNetwork, config: AcceleratorConfig, folder: P
     job = folder / "job.pickle"
     patches = tensors[program.input.tensor][0].numpy().astype(np.int64)
     job.write_bytes(pickle.dumps({"program": program, "patches": patches, "want": want}))
-    simulate(
-        Accelerator(config),
-        name="vitaccel",
+    accelerator = Accelerator(config)
+    simulate_verilog(
+        text or verilog.convert(accelerator, name=name, emit_src=False),
+        accelerator,
+        name=name,
         bench="hdl_tests.cosim.tb_accelerator",
         env={"VITACCEL_JOB": str(job)},
     )
