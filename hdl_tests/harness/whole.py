@@ -1,10 +1,12 @@
 """A network on the whole accelerator under cocotb: every tensor against golden."""
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from amaranth.back import verilog
+from amaranth.lib import wiring
 
 from golden.execute import execute
 from golden.qnetwork import QNetwork
@@ -17,13 +19,17 @@ from vitaccel.hw.accelerator import Accelerator
 __all__ = ["compare_every_tensor"]
 
 
+def _rtl(accelerator: wiring.Component, name: str) -> str:
+    return verilog.convert(accelerator, name=name, emit_src=False)
+
+
 def compare_every_tensor(
     network: QNetwork,
     config: AcceleratorConfig,
     folder: Path,
     *,
     name: str = "vitaccel",
-    text: str | None = None,
+    convert: Callable[[wiring.Component, str], str] = _rtl,
 ) -> None:
     """Run one image with all tensors kept.
 
@@ -31,8 +37,8 @@ def compare_every_tensor(
     ----------
     folder
         Takes the job for the bench.
-    text
-        Verilog of the accelerator as module ``name``; None is that of the RTL.
+    convert
+        Makes Verilog of the accelerator, as a module of this name.
     """
     tensors = execute(network, images_for(network, 5))
     program = compile_network(network, config, keep=True)
@@ -46,7 +52,7 @@ def compare_every_tensor(
     job.write_bytes(pickle.dumps({"program": program, "patches": patches, "want": want}))
     accelerator = Accelerator(config)
     simulate_verilog(
-        text or verilog.convert(accelerator, name=name, emit_src=False),
+        convert(accelerator, name),
         accelerator,
         name=name,
         bench="hdl_tests.cosim.tb_accelerator",

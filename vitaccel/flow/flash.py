@@ -90,7 +90,12 @@ def flash(folder: Path, spi: bool = False, dry_run: bool = False) -> dict[str, A
     """
     board, words = flash_command(folder, spi)
     where = "SPI flash" if "--write-flash" in words else "FPGA"
-    about = {"board": board.name, "command": shlex.join(words), "loaded": not dry_run, "into": where}
+    about = {
+        "board": board.name,
+        "command": shlex.join(words),
+        "loaded": not dry_run,
+        "into": where,
+    }
     if dry_run:
         return about
     try:
