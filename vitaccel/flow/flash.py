@@ -46,7 +46,7 @@ def flash_command(folder: Path, spi: bool) -> tuple[Board, list[str]]:
     Parameters
     ----------
     spi
-        Into the SPI flash, where it outlives the power; else into the FPGA, if the cable reaches it.
+        Into the SPI flash, where it outlives the power; else into the FPGA if the cable reaches it.
 
     Raises
     ------
@@ -134,8 +134,8 @@ def _explain(board: Board, said: str) -> str:
         )
     if re.search(r"CDONE\W+FAIL\b", said):
         return (
-            f"{board.name} took the bitstream, but its FPGA did not start; plug it in again, and see "
-            f"that its jumpers are where they were when it was new"
+            f"{board.name} took the bitstream, but its FPGA did not start; plug it in again, and "
+            f"see that its jumpers are where they were when it was new"
         )
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     why = [line for line in lines if any(reason in line for reason in _REASONS)] or lines[-1:]
