@@ -69,10 +69,13 @@ class Loader:
         Its name for the board, which implies the cable.
     usb
         Vendor and product of the cable, four hexadecimal digits each, for the udev rule.
+    sram
+        Whether it reaches the FPGA itself, not only the SPI flash that the FPGA starts from.
     """
 
     board: str
     usb: tuple[str, str]
+    sram: bool = True
 
 
 @dataclass(frozen=True)

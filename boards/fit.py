@@ -30,8 +30,8 @@ SURROUNDINGS = Resources(comb=1500, ff=1100, ram=1)
 # LiteDRAM's controller with `Sdram` around it, see hdl_tests/boards/test_sdram_pins.py.
 SDRAM = Resources(comb=1600, ff=700)
 # The serial core and all around it on an iCE40UP5K, which hardly depends on the configuration,
-# without the block RAM of activations: as Yosys 0.70 makes it.
-SERIAL = Resources(comb=2700, ff=1000, dsp=5, ram=16)
+# without the block RAM of activations: logic cells as nextpnr packs them.
+SERIAL = Resources(comb=3200, ff=1000, dsp=5, ram=16)
 _BLOCK_WORDS = 512  # of activations: 32 bits of a word in four blocks 2048 x 2, or less
 
 

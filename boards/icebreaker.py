@@ -1,6 +1,7 @@
 """iCEBreaker of 1BitSquared.
 
-Source: schematic of iCEBreaker v1.0e. 12 MHz; an FT2232H is both cable and serial port.
+Source: schematic of iCEBreaker v1.0e. 12 MHz; an FT2232H is both cable and serial port. Its SPI
+reaches the flash; jumpers would have to be moved for it to reach the FPGA.
 """
 
 from amaranth_boards.icebreaker import ICEBreakerPlatform
@@ -16,7 +17,7 @@ BOARDS = (
         title="1BitSquared iCEBreaker",
         platform=ICEBreakerPlatform,
         link=Link("FT2232H", (3_000_000, 2_000_000, 1_500_000, 1_000_000)),
-        loader=Loader("ice40_generic", ("0403", "6010")),
+        loader=Loader("ice40_generic", ("0403", "6010"), sram=False),
         preset="icebreaker",
         mhz=18.0,
         lights=(("led_g", 0, ""), ("led_r", 0, "")),

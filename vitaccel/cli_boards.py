@@ -91,7 +91,7 @@ def flash(
 
     with console.steps() as show, Stopwatch(show)("loading"):
         about = run(folder, spi, dry_run)
-    done = about["command"] if dry_run else f"{about['board']}: loaded"
+    done = about["command"] if dry_run else f"{about['board']}: loaded into its {about['into']}"
     console.show(about, as_json, [done])
 
 

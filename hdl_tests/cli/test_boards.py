@@ -80,7 +80,7 @@ def test_a_build_leaves_all_that_is_needed(build: Run, run: Run, tools: Tools) -
     code, said, _ = run("flash", "out", "--dry-run")
     assert (code, tools.calls()) == (0, [])
     assert said.endswith("--board ulx3s --write-sram out/ulx3s-85f.bit\n")
-    assert run("flash", "out", "--spi")[:2] == (0, "ulx3s-85f: loaded\n")
+    assert run("flash", "out", "--spi")[:2] == (0, "ulx3s-85f: loaded into its SPI flash\n")
     assert tools.calls() == ["loading --board ulx3s --write-flash out/ulx3s-85f.bit"]
 
 

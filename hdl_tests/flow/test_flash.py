@@ -22,6 +22,11 @@ ABSENT = """unable to open ftdi device: -3 (device not found)
 JTAG init failed with: unable to open ftdi device
 """
 ABSENT_DAP = "Error: no device found\n"
+ABSENT_DIRTY = "fails to open device\nJTAG init failed with: std::exception\n"
+LEFT_OUT = """Jtag: support for cmsisdap was not enabled at compile time
+JTAG init failed with: std::exception
+"""
+NOT_STARTED = "Loading to CRAM: [====] 100.00%\nDone\nWait for CDONE FAIL\n"
 FORBIDDEN = """unable to open ftdi device: -4 (usb_open() failed)
 JTAG init failed with: unable to open ftdi device
 """
@@ -32,15 +37,19 @@ mismatch between target's idcode and bitstream idcode
 """
 
 
+def built(out: Path, board: str) -> Path:
+    """What `build` leaves, as far as `flash` looks at it."""
+    out.mkdir()
+    (out / "board.json").write_text(json.dumps({"board": board, "bitstream": "b.bit"}))
+    identity = BOARDS[board].identity
+    verify = b"" if identity is None else b"\xe2\0\0\0" + identity.to_bytes(4, "big")
+    (out / "b.bit").write_bytes(b"\xff\xff\xbd\xb3\xff\xff\x3b\0\0\0" + verify)
+    return out
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """What `build` leaves for an ULX3S 85F, as far as `flash` looks at it."""
-    out = tmp_path / "out"
-    out.mkdir()
-    (out / "board.json").write_text(json.dumps({"board": "ulx3s-85f", "bitstream": "b.bit"}))
-    identity = (BOARDS["ulx3s-85f"].identity or 0).to_bytes(4, "big")
-    (out / "b.bit").write_bytes(b"\xff\xff\xbd\xb3\xff\xff\x3b\0\0\0\xe2\0\0\0" + identity)
-    return out
+    return built(tmp_path / "out", "ulx3s-85f")
 
 
 @pytest.fixture
@@ -71,10 +80,20 @@ def test_loads_into_the_fpga_or_the_flash(folder: Path, loader: Callable[..., Pa
     arguments = ["--board", "ulx3s", "--write-sram", str(folder / "b.bit")]
     assert record.read_text().splitlines() == arguments
     assert about["loaded"] is True
-    assert about["board"] == "ulx3s-85f"
+    assert (about["board"], about["into"]) == ("ulx3s-85f", "FPGA")
     assert shlex.split(about["command"])[1:] == arguments
-    flash(folder, spi=True)
+    assert flash(folder, spi=True)["into"] == "SPI flash"
     arguments[2] = "--write-flash"
+    assert record.read_text().splitlines() == arguments
+
+
+def test_the_icebreaker_is_loaded_through_its_flash(
+    tmp_path: Path, loader: Callable[..., Path]
+) -> None:
+    record = loader()
+    out = built(tmp_path / "ice", "icebreaker")
+    assert flash(out)["into"] == "SPI flash"
+    arguments = ["--board", "ice40_generic", "--write-flash", str(out / "b.bit")]
     assert record.read_text().splitlines() == arguments
 
 
@@ -104,6 +123,17 @@ def test_dry_run_only_says(folder: Path, loader: Callable[..., Path]) -> None:
             ),
         ),
         (
+            ABSENT_DIRTY,
+            (
+                "no ulx3s-85f found (USB 0403:6015); plug it in, switch it on, and try another "
+                "cable: some only charge"
+            ),
+        ),
+        (
+            LEFT_OUT,
+            "openFPGALoader failed: Jtag: support for cmsisdap was not enabled at compile time",
+        ),
+        (
             FORBIDDEN,
             (
                 "ulx3s-85f is there, but this user may not open it; write "
@@ -123,7 +153,17 @@ def test_dry_run_only_says(folder: Path, loader: Callable[..., Path]) -> None:
         ("odd\n", "openFPGALoader failed: odd"),
         ("", "openFPGALoader failed: it said nothing"),
     ],
-    ids=["absent", "absent, CMSIS-DAP", "forbidden", "other board", "failed", "unknown", "mute"],
+    ids=[
+        "absent",
+        "absent, CMSIS-DAP",
+        "absent, DirtyJTAG",
+        "left out",
+        "forbidden",
+        "other board",
+        "failed",
+        "unknown",
+        "mute",
+    ],
 )
 def test_one_line_for_what_went_wrong(
     said: str, message: str, folder: Path, loader: Callable[..., Path]
@@ -141,6 +181,17 @@ def test_another_board_is_an_error_even_if_the_loader_ends_well(
     loader(says(OTHER).replace("exit 1", "exit 0"))
     with pytest.raises(DeviceError, match=r"^the board that answers is no ulx3s-85f"):
         flash(folder)
+
+
+def test_an_fpga_that_does_not_start(folder: Path, loader: Callable[..., Path]) -> None:
+    """The loader ends well even so."""
+    loader(says(NOT_STARTED).replace("exit 1", "exit 0"))
+    with pytest.raises(DeviceError) as caught:
+        flash(folder)
+    assert str(caught.value) == (
+        "ulx3s-85f took the bitstream, but its FPGA did not start; plug it in again, and see that "
+        "its jumpers are where they were when it was new"
+    )
 
 
 def test_a_loader_that_hangs_is_ended(

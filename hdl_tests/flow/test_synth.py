@@ -9,7 +9,7 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from vitaccel.errors import BuildError
-from vitaccel.flow import synth
+from vitaccel.flow import nextpnr, synth
 
 ROUTER = """#!/bin/sh
 while [ $# -gt 0 ]; do
@@ -115,6 +115,22 @@ def test_report_of_a_small_component(router: Path) -> None:
     kinds = [cell["type"] for cell in module["cells"].values()]
     assert kinds.count("MULT18X18D") == 1
     assert kinds.count("DP16KD") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "signal"),
+    [
+        ("core.sum[3]", "core.sum[3]"),
+        ("dut.total_CCU2C_S0_COUT", "total"),
+        ("core.words.0.1_RDATA[13]", "core.words"),
+        ("core.words.0.12_RDATA_4_SB_LUT4_I3_O", "core.words"),
+        ("core.words.0.1_RAM", "core.words"),
+        ("core.low.cell_B_6_SB_LUT4_O", "core.low.cell"),
+        ("$PACKER_VCC", ""),
+    ],
+)
+def test_names_in_words(name: str, signal: str) -> None:
+    assert nextpnr._plain(name) == signal
 
 
 def test_known_netlists_and_seeds_are_not_run_again(router: Path) -> None:

@@ -12,10 +12,12 @@ from vitaccel.flow import tools
 __all__ = ["FAMILIES", "netlist"]
 
 OUT = Path(__file__).parents[2] / "build" / "out" / "netlist"
-# Options of Yosys' synth_..., and its files of cell models.
+_ICE40_CELLS = ("ice40", ("cells_sim.v",))
+# What components make cells for, Yosys' command, and the folder and files of its cell models.
 FAMILIES = {
-    "ice40": ("-dsp", ("cells_sim.v",)),
-    "ecp5": ("", ("common_sim.vh", "ccu2c_sim.vh")),
+    "ecp5": ("ecp5", "synth_ecp5", "ecp5", ("common_sim.vh", "ccu2c_sim.vh")),
+    "ice40": (None, "synth_ice40 -dsp", *_ICE40_CELLS),
+    "ultraplus": ("ultraplus", "synth_ice40", *_ICE40_CELLS),
 }
 _SCRIPT = """
 read_rtlil {name}.il
@@ -23,7 +25,7 @@ hierarchy -top {name}
 proc
 flatten
 opt_clean -purge
-synth_{family} {options} -top {name}
+{synthesis} -top {name}
 delete t:$scopeinfo
 write_verilog -noattr {name}.v
 """
@@ -32,6 +34,8 @@ write_verilog -noattr {name}.v
 def netlist(dut: wiring.Component, name: str, family: str) -> str:
     """Synthesise ``dut`` as module ``name`` for ``family``; return Verilog that can be simulated.
 
+    Multipliers of ``ice40`` are those that Yosys infers, of ``ultraplus`` those of `Mac16`.
+
     Raises
     ------
     ToolError, BuildError
@@ -39,20 +43,19 @@ def netlist(dut: wiring.Component, name: str, family: str) -> str:
     """
     import pyosys
 
-    options, models = FAMILIES[family]
+    platform, synthesis, cells, models = FAMILIES[family]
     folder = OUT / family / name
     folder.mkdir(parents=True, exist_ok=True)
-    platform = "ecp5" if family == "ecp5" else None
     text = rtlil.convert(dut, name=name, emit_src=False, platform=platform)
     (folder / f"{name}.il").write_text(text)
-    script = _SCRIPT.format(name=name, family=family, options=options)
+    script = _SCRIPT.format(name=name, synthesis=synthesis)
     (folder / "synth.ys").write_text(script)
     tools.run([*tools.command("yosys"), "synth.ys"], folder, "synth.log", f"{name}: synthesis")
-    share = Path(pyosys.__file__).parent / "share" / family
-    cells = [_plain((share / model).read_text()) for model in models]
+    share = Path(pyosys.__file__).parent / "share" / cells
+    texts = [_plain((share / model).read_text()) for model in models]
     if family == "ecp5":
-        cells.append(blocks())
-    return "\n".join([(folder / f"{name}.v").read_text(), *cells])
+        texts.append(blocks())
+    return "\n".join([(folder / f"{name}.v").read_text(), *texts])
 
 
 def _plain(models: str) -> str:

@@ -16,7 +16,7 @@ from vitaccel.flow.gateware import identity_of
 __all__ = ["flash", "flash_command", "read_board_file"]
 
 TIMEOUT_S = 300  # a SPI flash of 16 MB takes about two minutes
-_REASONS = ("rror", "fail", "unable", "not found", "mismatch", "denied")
+_REASONS = ("rror", "fail", "unable", "not found", "not enabled", "mismatch", "denied")
 
 
 def read_board_file(folder: Path) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def flash_command(folder: Path, spi: bool) -> tuple[Board, list[str]]:
     Parameters
     ----------
     spi
-        Into the SPI flash, where it outlives the power; else into the FPGA.
+        Into the SPI flash, where it outlives the power; else into the FPGA if the cable reaches it.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def flash_command(folder: Path, spi: bool) -> tuple[Board, list[str]]:
             f"bitstream {path} is for another FPGA: it has {found}, the {board.fpga} of "
             f"{board.name} has {board.identity:#010x}; build again"
         )
-    where = "--write-flash" if spi else "--write-sram"
+    where = "--write-flash" if spi or not board.loader.sram else "--write-sram"
     words = tools.command("openFPGALoader")
     return board, [*words, "--board", board.loader.board, where, str(path)]
 
@@ -79,7 +79,7 @@ def flash(folder: Path, spi: bool = False, dry_run: bool = False) -> dict[str, A
     Returns
     -------
     dict
-        ``board``, ``command`` (one line for a shell) and ``loaded``.
+        ``board``, ``command`` (one line for a shell), ``loaded`` and ``into``: FPGA or SPI flash.
 
     Raises
     ------
@@ -89,7 +89,13 @@ def flash(folder: Path, spi: bool = False, dry_run: bool = False) -> dict[str, A
         If there is no board, no permission, or another board.
     """
     board, words = flash_command(folder, spi)
-    about = {"board": board.name, "command": shlex.join(words), "loaded": not dry_run}
+    where = "SPI flash" if "--write-flash" in words else "FPGA"
+    about = {
+        "board": board.name,
+        "command": shlex.join(words),
+        "loaded": not dry_run,
+        "into": where,
+    }
     if dry_run:
         return about
     try:
@@ -101,7 +107,7 @@ def flash(folder: Path, spi: bool = False, dry_run: bool = False) -> dict[str, A
             f"openFPGALoader did not end within {TIMEOUT_S} s; unplug {board.name} and try again"
         ) from late
     said = done.stdout + done.stderr
-    if done.returncode or "mismatch between target" in said:
+    if done.returncode or re.search(r"mismatch between target|\bFAIL\b", said):
         raise DeviceError(_explain(board, said))
     return about
 
@@ -114,7 +120,7 @@ def _explain(board: Board, said: str) -> str:
             f"the board that answers is no {board.name}: its FPGA is not {board.fpga}; plug in the "
             f"right one, or build for this one"
         )
-    if re.search(r"device not found|no [\w -]*device", said, re.I):
+    if re.search(r"device not found|no [\w -]*device|fails to open device", said, re.I):
         return (
             f"no {board.name} found (USB {vendor}:{product}); plug it in, switch it on, and try "
             f"another cable: some only charge"
@@ -125,6 +131,11 @@ def _explain(board: Board, said: str) -> str:
             f"{board.name} is there, but this user may not open it; write {rule} into "
             f"/etc/udev/rules.d/70-{board.loader.board}.rules, run udevadm control --reload, and "
             f"plug it in again"
+        )
+    if re.search(r"CDONE\W+FAIL\b", said):
+        return (
+            f"{board.name} took the bitstream, but its FPGA did not start; plug it in again, and "
+            f"see that its jumpers are where they were when it was new"
         )
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     why = [line for line in lines if any(reason in line for reason in _REASONS)] or lines[-1:]

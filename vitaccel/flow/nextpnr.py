@@ -89,9 +89,7 @@ def _words(path: list[dict[str, Any]]) -> str:
 
 
 def _plain(name: str) -> str:
-    """Cut a name down to the signal of the component that it came from."""
-    return re.sub(
-        r"(_(SB_|TRELLIS|LUT4|CCU2C|PFUMX|L6MUX|MULT18|DO[AB]\d|[A-Z]\d*_)|\$).*",
-        "",
-        name.removeprefix("dut."),
-    )
+    """Cut a name down to the signal or memory of the component that it came from."""
+    cells = r"SB_|TRELLIS|LUT\d|CCU2C|PFUMX|L6MUX|MULT18|DO[AB]\d|[A-Z]\d*_"
+    signal = re.sub(rf"(_({cells}|[RW](DATA|ADDR)|RAM\b)|\$).*", "", name.removeprefix("dut."))
+    return re.sub(r"(\.\d+)+$", "", signal)  # blocks of a memory
