@@ -14,7 +14,7 @@ from golden.quantize import quantize
 from golden.scheme import SCHEMES
 from vitaccel.account import account
 from vitaccel.compile import compile_network
-from vitaccel.compile.compiler import layer_macs
+from vitaccel.compile.macs import layer_macs
 from vitaccel.demo import demo
 from vitaccel.demo_networks import DEMOS
 from vitaccel.estimate import estimate
