@@ -53,16 +53,14 @@ def conv(low: Lowering, layer: QConv) -> None:
         If the engine lacks line buffers, bits of weights or room for the layer's parameters, or the
         array cannot take what is no engine's: says what it takes.
     """
-    if not on_engine(layer, low.layers[layer.x], low.layouts, low.config):
+    if not on_engine(layer, low.layers[layer.x], low.layouts, low.home, low.config):
         convolution.conv(low, layer)
         return
     (x,) = low.stored[layer.x]
     channels = low.layouts[layer.name]
     _check(low, layer)
-    out = Stored(low.new(layer.name, layer.out), channels)
-    if any(piece.rows % row_pixels(layer) for piece in joined(out.pieces)):
-        convolution.conv(low, layer)  # part of something that is cut within rows of pixels
-        return
+    most = max(row_bands(layer, low.config)) * row_pixels(layer)
+    out = Stored(low.new(layer.name, layer.out, most=most), channels)
     low.stored[layer.name] = [out]
     pad = convolution.pad_pixel(low, layer, channels)
     parameters = _parameters(low, layer, channels)

@@ -6,13 +6,14 @@ from typing import NamedTuple
 import numpy as np
 
 from golden.qnetwork import QConv, QLayer, QLinear
-from vitaccel.compile.lower.homes import row_pixels
+from vitaccel.compile.lower.homes import Home, row_pixels
 from vitaccel.compile.pieces import even_blocks
 from vitaccel.config import AcceleratorConfig
 from vitaccel.windows import KERNELS, STRIDES
 
 __all__ = ["Overlap", "on_engine", "overlaps", "row_bands"]
 
+COMMON = 3  # times as many rows in a band as it has in common with the next
 PARTS = 16  # into which channels are divided: the array waits for the last of them alone
 
 
@@ -60,11 +61,19 @@ class Overlap(NamedTuple):
 
 
 def on_engine(
-    layer: QConv, x: QLayer, layouts: Mapping[str, np.ndarray], config: AcceleratorConfig
+    layer: QConv,
+    x: QLayer,
+    layouts: Mapping[str, np.ndarray],
+    home: Mapping[str, Home],
+    config: AcceleratorConfig,
 ) -> bool:
-    """Whether the engine has what a convolution of ``x`` needs, but for its size."""
+    """Whether the engine has what a convolution of ``x`` needs, but for its size.
+
+    Its bands are in one piece each, which parts of a concatenation need not be.
+    """
     return (
-        config.depthwise_taps > 0
+        layer.name not in home
+        and config.depthwise_taps > 0
         and layer.groups == layer.out.shape[1] == x.out.shape[1]
         and layer.kernel in KERNELS
         and layer.stride in STRIDES
@@ -74,13 +83,22 @@ def on_engine(
 
 
 def row_bands(layer: QConv, config: AcceleratorConfig) -> list[int]:
-    """Rows of pixels of each band of results, of about as many pixels as accumulators hold rows."""
+    """Rows of pixels of each band of results.
+
+    As many as accumulators hold, but thrice those at least that two bands have in common: the
+    engine reads them twice.
+    """
     across = row_pixels(layer)
-    return even_blocks(layer.out.shape[0] // across, max(1, config.accumulator_rows // across))
+    block = max(1, config.accumulator_rows // across)
+    most = block * -(-COMMON * (layer.kernel - layer.stride) // block)
+    return even_blocks(layer.out.shape[0] // across, max(block, most))
 
 
 def overlaps(
-    layers: Mapping[str, QLayer], layouts: Mapping[str, np.ndarray], config: AcceleratorConfig
+    layers: Mapping[str, QLayer],
+    layouts: Mapping[str, np.ndarray],
+    home: Mapping[str, Home],
+    config: AcceleratorConfig,
 ) -> dict[str, Overlap]:
     """Overlap of every layer in one: convolutions, the products just before and just after."""
     found: dict[str, Overlap] = {}
@@ -88,7 +106,7 @@ def overlaps(
     for former, layer, after in zip(in_order, in_order[1:], [*in_order[2:], None], strict=False):
         if not isinstance(layer, QConv) or not isinstance(former, QLinear):
             continue
-        if former.name != layer.x or not on_engine(layer, former, layouts, config):
+        if former.name != layer.x or not on_engine(layer, former, layouts, home, config):
             continue
         follows = isinstance(after, QLinear) and after.x == layer.name
         bands, words = row_bands(layer, config), len(layouts[layer.name]) // config.rows

@@ -45,12 +45,14 @@ class Step:
 
     ``fixed``: a LOAD that stays where it is instead of going as near to its first use as it can.
     ``late``: a LOAD for an image that is not the first: the one before it still needs the memory.
+    ``ahead``: steps before its first use at which a LOAD may come, if that is settled.
     """
 
     instruction: Instruction
     needs: tuple[Buffer, ...] = ()
     fixed: bool = False
     late: bool = False
+    ahead: int | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class Lowering:
         self.home = homes(self.layers, self.users, self.layouts, self.config.rows)
         self.standing = standing(self.layers, self.home)
         self.units = units(self.layers)
-        self.overlaps = overlaps(self.layers, self.layouts, self.config)
+        self.overlaps = overlaps(self.layers, self.layouts, self.home, self.config)
         self._single: dict[str, tuple[View, ...]] = {}  # rows of all images, of tensors of one row
         self._made: Counter[tuple[isa.Space | None, str]] = Counter()
         self._data: dict[tuple[isa.Space | None, str, int], np.ndarray] = {}
@@ -149,8 +151,10 @@ class Lowering:
         """Parameter ``suffix`` of ``layer`` as int64."""
         return self.network.tensors[f"{layer.name}.{suffix}"].numpy().astype(np.int64)
 
-    def new(self, name: str, out: QTensor, former: str | None = None) -> tuple[View, ...]:
-        """Room for a tensor ``[tokens, channels]``.
+    def new(
+        self, name: str, out: QTensor, former: str | None = None, most: int | None = None
+    ) -> tuple[View, ...]:
+        """Room for a tensor ``[tokens, channels]``; ``most`` see `rows`.
 
         That is in place of ``former`` if nothing will read that any more, or inside the
         concatenation that the tensor is part of.
@@ -171,7 +175,7 @@ class Lowering:
                 return tuple(replace(piece, word=0, words=words) for piece in pieces)
         if out.shape[0] == 1 and name not in self.standing:
             return self._row(name, words)
-        return self.rows(name, out.shape[0], words)
+        return self.rows(name, out.shape[0], words, most)
 
     def _row(self, name: str, words: int) -> tuple[View, ...]:
         """Room for a tensor of one row, beside those of the other images of the batch.
