@@ -107,18 +107,22 @@ def test_words_take_turns_where_there_is_one_band() -> None:
 
 
 def test_what_reads_depthwise_convolutions_waits_for_the_rest() -> None:
-    wide = {"out": QTensor(shape=(4, 8))}
-    shape = {"height": 2, "width": 2, "stride": 1, "groups": 8}
-    pixels = QInput(name="x", out=QTensor(shape=(8, 2, 2)))
-    layers: list[QLayer] = [pixels, QPatches(name="p", x="x", size=1, **wide)]
+    out = QTensor(shape=(4, 8))
+    layers: list[QLayer] = [
+        QInput(name="x", out=QTensor(shape=(8, 2, 2))),
+        QPatches(name="p", out=out, x="x", size=1),
+    ]
     for name in "ab":
         layers += [
-            QLinear(name=name, x="p", **wide),
-            QConv(name=f"{name}.deep", x=name, kernel=3, padding=1, **shape, **wide),
-            QLinear(name=f"{name}.last", x=f"{name}.deep", **wide),
-        ]
-    layers.append(QLinear(name="near", x="b", **wide))
-    layers.append(QLinear(name="sum", x="b.last", residual="a.last", **wide))
+            QLinear(name=name, out=out, x="p"),
+            QConv(
+                name=f"{name}.deep", out=out, x=name, height=2, width=2, kernel=3, stride=1,
+                padding=1, groups=8,
+            ),
+            QLinear(name=f"{name}.last", out=out, x=f"{name}.deep"),
+        ]  # fmt: skip
+    layers.append(QLinear(name="near", out=out, x="b"))
+    layers.append(QLinear(name="sum", out=out, x="b.last", residual="a.last"))
     network = QNetwork(
         name="two", layers=tuple(layers), tensors={"t": torch.zeros(1)}, classes=(), scheme=""
     )

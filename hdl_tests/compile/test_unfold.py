@@ -40,7 +40,9 @@ def test_a_window_of_three_channels_takes_two_words(tmp_path: Path) -> None:
     stem = [s.fields for s in program.main_steps() if s.op == isa.Op.GEMM and s.layer == "stem"]
     assert {fields["k_tiles"] for fields in stem} == {2}
     assert sum(fields["n_rows"] for fields in stem) == 6 * 7
-    assert program.input.window == Window(3, 2, 1, 12, 13, program.input.window.pad)
+    window = program.input.window
+    assert window is not None
+    assert window == Window(3, 2, 1, 12, 13, window.pad)
     program.save(tmp_path)
     assert Program.load(tmp_path) == program
 

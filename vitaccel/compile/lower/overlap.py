@@ -1,6 +1,7 @@
 """Which parts of a block the array makes while the depthwise engine is at work on others."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -103,28 +104,27 @@ def overlaps(
     """Overlap of every layer in one: convolutions, the products just before and just after."""
     found: dict[str, Overlap] = {}
     in_order = list(layers.values())
-    for former, layer, after in zip(in_order, in_order[1:], [*in_order[2:], None], strict=False):
+    for n, (former, layer) in enumerate(pairwise(in_order)):
         if not isinstance(layer, QConv) or not isinstance(former, QLinear):
             continue
         if former.name != layer.x or not on_engine(layer, former, layouts, home, config):
             continue
-        follows = isinstance(after, QLinear) and after.x == layer.name
+        neighbours = [former]
+        after = in_order[n + 2] if n + 2 < len(in_order) else None
+        if isinstance(after, QLinear) and after.x == layer.name:
+            neighbours.append(after)
         bands, words = row_bands(layer, config), len(layouts[layer.name]) // config.rows
-        weights = _weight_words(former, layers, layouts, config)
-        if follows:
-            weights += _weight_words(after, layers, layouts, config)
+        weights = sum(_weight_words(each, layouts, config) for each in neighbours)
         by_words = len(bands) == 1 or 2 * weights > config.weight_words
         each = max(1, words // PARTS) if by_words else words
         overlap = Overlap(layer, bands, words, each, by_words)
-        found |= {former.name: overlap, layer.name: overlap}
-        if follows and not by_words:
-            found[after.name] = overlap
+        members = (layer, former) if by_words else (layer, *neighbours)
+        found |= {member.name: overlap for member in members}
     return found
 
 
 def _weight_words(
     layer: QLinear,
-    layers: Mapping[str, QLayer],
     layouts: Mapping[str, np.ndarray],
     config: AcceleratorConfig,
 ) -> int:
