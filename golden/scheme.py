@@ -127,7 +127,7 @@ class Scheme(Config):
             pot_bits=config.pot_bits,
             rows=config.rows,
             groups=config.groups,
-            pot_groups=config.pot_groups,
+            pot_groups=0 if preset == "trio" else config.pot_groups,  # its filters are uniform
             requant=config.requant,
         )
 

@@ -11,6 +11,8 @@ _SMALL_EFFICIENTVIT = AcceleratorConfig(
 _EFFICIENTVIT_B1 = AcceleratorConfig(
     rows=16, columns=16, hybrid=True, activation_words=65536, weight_words=8192,
     post_words=512, vector_words=128, row_words=128, table_slots=8, queue_depth=16,
+    depthwise_taps=3, depthwise_bits=8, depthwise_cycles=2, depthwise_steps=1024,
+    depthwise_words=128,
 )  # fmt: skip
 
 # On an LFE5U-85F: 144 of 156 multipliers in the array, two 4-bit weights each.

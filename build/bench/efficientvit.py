@@ -1,8 +1,9 @@
-"""EfficientViT: cycles of B1 at 224 x 224 by kind of layer, and the small one in RTL."""
+"""EfficientViT: cycles of B1 at 224 x 224 by kind of layer, and whole networks in RTL."""
 
 import argparse
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +12,34 @@ from record import DOCS, OUT, record, table
 
 from golden.qnetwork import QConv, QLayer, QLinear, QNetwork
 from golden.quantize import quantize
-from golden.scheme import SCHEMES
+from golden.scheme import SCHEMES, Scheme
 from vitaccel.account import account
 from vitaccel.compile import compile_network
-from vitaccel.compile.compiler import layer_macs
+from vitaccel.compile.macs import layer_macs
+from vitaccel.compile.program import Program
+from vitaccel.config import AcceleratorConfig
 from vitaccel.demo import demo
 from vitaccel.demo_networks import DEMOS
-from vitaccel.estimate import estimate
+from vitaccel.estimate import Timeline, estimate
 from vitaccel.hw.axi.axi_memory import MemoryTiming
 from vitaccel.presets import PRESETS
 from vitaccel.sources import load_network
 from vitaccel.timing import Stopwatch
+from vitaccel.verify import Verdict, verify
 
 MODEL, PRESET = "efficientvit_b1", "efficientvit-16x16"
-COLUMNS = ("layers", "cycles", "MACs", "useful")
-RTL_COLUMNS = ("scheme", "bit-exact", "tensors", "images", "cycles per image")
+UNIFORM = PRESETS[PRESET]
+ARRAYS = {"trio": UNIFORM, "m2q": UNIFORM.replace(columns=32, pot_columns=16)}
+BATCHES = (1, 4, 8)
+SMALL = "small"
 N_RTL = 2
-DEPTHWISE = "depthwise convolutions, on the array"
+DEPTHWISE = "depthwise convolutions, beside the array"
+COLUMNS = ("layers", "cycles", "MACs", "useful")
+BATCH_COLUMNS = ("images", "cycles per image", "classifiers", "useful")
+RTL_COLUMNS = (
+    "network", "scheme", "columns", "bit-exact", "tensors", "images", "cycles per image",
+    "estimate", "off",
+)  # fmt: skip
 
 
 def kind(layer: QLayer) -> str:
@@ -47,76 +59,130 @@ def kind(layer: QLayer) -> str:
             return "linear attention, mean, LayerNorm"
 
 
-def b1() -> QNetwork:
-    """B1 with random parameters: cycles do not depend on them."""
+def b1(scheme: str) -> QNetwork:
+    """B1 with random parameters, quantised as quickly as can be: cycles do not depend on them."""
     network = load_network(MODEL)
     image = torch.rand(1, *network.layers[0].shape, generator=torch.Generator().manual_seed(0))
-    return quantize(network, image, SCHEMES["trio"])
+    chosen = Scheme.for_config(scheme, ARRAYS[scheme])
+    naive = SCHEMES["naive"]
+    quick = {name: getattr(naive, name) for name in ("rounding", "correction", "observers")}
+    return quantize(network, image, chosen.replace(**quick))
 
 
-def by_kind() -> list[dict[str, Any]]:
-    """Cycles of the array and MACs of each kind of layer, by estimate."""
-    network, config = b1(), PRESETS[PRESET]
-    program = compile_network(network, config)
-    run = estimate(program, config, MemoryTiming())
-    spent = account(program, config, run.spans, run.cycles).layers
+def by_kind(network: QNetwork, program: Program, run: Timeline) -> list[dict[str, Any]]:
+    """Cycles of the array and MACs of each kind of layer."""
+    spent = account(program, UNIFORM, run.spans, run.cycles).layers
     cycles: Counter[str] = Counter()
     macs: Counter[str] = Counter()
     each = layer_macs(network)
     for layer in network.layers:
         cycles[kind(layer)] += sum(spent.get(layer.name, {}).values())
         macs[kind(layer)] += each.get(layer.name, 0)
-    others = Counter({name: n for name, n in cycles.items() if name != DEPTHWISE})
-    sums = {"all": cycles, "all but depthwise": others}
+    busy = sum(span.end - span.start for span in run.spans if span.unit.name == "DEPTHWISE")
+    others = sum(macs.values()) - macs[DEPTHWISE]
     rows = [(name, cycles[name], macs[name]) for name in cycles if cycles[name]]
-    rows += [(name, sum(part.values()), sum(macs[k] for k in part)) for name, part in sums.items()]
-    peak = config.rows * config.columns
-    return [
+    rows.append(("all on the array", run.cycles, others))
+    peak = UNIFORM.rows * UNIFORM.columns
+    found = [
         {"layers": name, "cycles": n, "MACs": m, "useful": f"{m / peak / n:.1%}"}
         for name, n, m in rows
     ]
+    beside = {"cycles": round(busy), "MACs": macs[DEPTHWISE], "useful": None}
+    return [*found, {"layers": DEPTHWISE} | beside]
 
 
-def in_rtl(images: Path | None) -> list[dict[str, Any]]:
+def by_batch(network: QNetwork, batch: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Cycles of an image if ``batch`` images go together, by estimate; and those by kind."""
+    program = compile_network(network, UNIFORM, batch=batch)
+    run = estimate(program, UNIFORM, MemoryTiming())
+    rows = by_kind(network, program, run)
+    cycles = {row["layers"]: row["cycles"] for row in rows}
+    macs = sum(row["MACs"] for row in rows[:-2])
+    each = run.cycles / batch
+    return {
+        "images": batch,
+        "cycles per image": round(each),
+        "classifiers": round(cycles["classifiers, a row each"] / batch),
+        "useful": f"{macs / UNIFORM.rows / UNIFORM.columns / each:.1%}",
+    }, rows
+
+
+def row(
+    name: str, scheme: str, config: AcceleratorConfig, found: Mapping[str, Any], estimated: int
+) -> dict[str, Any]:
+    """Result of a simulation as a row of the table."""
+    cycles = found["cycles_per_image"]
+    return {
+        "network": name,
+        "scheme": scheme,
+        "columns": f"{config.rows} x {config.columns}, {config.pot_columns} of powers of two",
+        "bit-exact": found["bit_exact"],
+        "tensors": found["tensors_compared"],
+        "images": found["images"],
+        "cycles per image": cycles,
+        "estimate": estimated,
+        "off": f"{estimated / cycles - 1:+.2%}",
+    }
+
+
+def small_in_rtl(images: Path | None) -> dict[str, Any]:
     """The small network in RTL, every integer compared."""
     own = DEMOS["efficientvit"]
-    folder = OUT / "bench" / "efficientvit"
-    about, _ = demo(
-        own.model, PRESETS[own.config], own.scheme, N_RTL, folder, Stopwatch(), images=images
+    config, folder = PRESETS[own.config], OUT / "bench" / "efficientvit"
+    found, _ = demo(own.model, config, own.scheme, N_RTL, folder, Stopwatch(), images=images)
+    run = estimate(Program.load(folder), config, MemoryTiming())
+    return row("CIFAR-10's", own.scheme, config, found, run.cycles)
+
+
+def b1_in_rtl(scheme: str) -> dict[str, Any]:
+    """B1 in RTL: every tensor of the first image, the logits and cycles of the last."""
+    network, config = b1(scheme), ARRAYS[scheme]
+    images = torch.rand(
+        N_RTL, *network.layers[0].out.shape, generator=torch.Generator().manual_seed(1)
     )
-    return [
-        {
-            "scheme": own.scheme,
-            "bit-exact": about["bit_exact"],
-            "tensors": about["tensors_compared"],
-            "images": about["images"],
-            "cycles per image": about["cycles_per_image"],
-        }
-    ]
+    verdict: Verdict = verify(network, config, images, OUT / "models", Stopwatch(), traced=1)
+    run = estimate(compile_network(network, config), config, MemoryTiming())
+    return row("B1 at 224", scheme, config, verdict.summary(), run.cycles)
+
+
+def rtl(names: list[str], images: Path | None) -> list[dict[str, Any]]:
+    """Rows of simulations, those in ``names`` made anew and each written down at once."""
+    path = DOCS / "efficientvit-rtl.json"
+    known: dict[str, Any] = json.loads(path.read_text())
+    for name in names:
+        known[name] = small_in_rtl(images) if name == SMALL else b1_in_rtl(name)
+        path.write_text(json.dumps(known, indent=1) + "\n")
+    return list(known.values())
 
 
 def main() -> None:
-    """Measure, or with ``--estimate`` keep what RTL gave last time."""
+    """Measure, or with ``--rtl`` keep what RTL gave last time but for some networks."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=Path, help="CIFAR-10's binary version, else digits")
-    parser.add_argument("--estimate", action="store_true", help="do not simulate")
+    names = [*ARRAYS, SMALL]
+    parser.add_argument("--rtl", nargs="*", choices=names, default=names, help="what to simulate")
     args = parser.parse_args()
-    last = DOCS / "efficientvit-rtl.json"
-    rtl = json.loads(last.read_text()) if args.estimate else in_rtl(args.images)
-    last.write_text(json.dumps(rtl, indent=1) + "\n")
+    simulated = rtl(args.rtl, args.images)
+    network = b1("trio")
+    batches, kinds = zip(*(by_batch(network, batch) for batch in BATCHES), strict=True)
     how = (
         f"`make bench-efficientvit`. {MODEL} with random parameters on preset `{PRESET}`, W8A8 "
-        "(scheme `trio`), a memory of 8 bytes a cycle, by `vitaccel.estimate`: cycles in which the "
-        "array was at work on a layer or waited for it, and the share of its multipliers' cycles "
-        "that made a useful product. Depthwise convolutions run on the array here, as diagonal "
-        "tiles: one multiplier in sixteen is at work."
+        "(scheme `trio`), a memory of 8 bytes a cycle, one image, by `vitaccel.estimate`: cycles "
+        "in which the array was at work on a layer or waited for it, and the share of its "
+        "multipliers' cycles that made a useful product. Depthwise convolutions run on their "
+        "engine meanwhile."
     )
-    said = (
-        "The shipped CIFAR-10 network on preset `efficientvit`, 8 x 16 columns, half of them "
-        "power-of-two: every tensor of the first image, the logits of the last, against golden."
+    together = (
+        "The same for several images in one program: the 4 MB of the classifiers' weights, which "
+        "alone keep the memory busy for 507,200 cycles, are loaded once for all of them."
     )
-    lines = ["", "## The small one in RTL", "", said, "", *table(RTL_COLUMNS, rtl), ""]
-    record("efficientvit", "EfficientViT", how, COLUMNS, by_kind(), "\n".join(lines))
+    compared = (
+        "B1 with random parameters, and the shipped CIFAR-10 network on preset `efficientvit`: "
+        "every tensor of the first image, the logits of the last, against golden."
+    )
+    more = ["", "## Several images at once", "", together, "", *table(BATCH_COLUMNS, batches)]
+    more += ["", "## In RTL", "", compared, "", *table(RTL_COLUMNS, simulated), ""]
+    record("efficientvit", "EfficientViT", how, COLUMNS, kinds[0], "\n".join(more))
 
 
 if __name__ == "__main__":

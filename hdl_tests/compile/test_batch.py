@@ -11,13 +11,16 @@ from golden.quantize import quantize
 from golden.scheme import Scheme
 from hdl_tests.harness.cases import CASES, images_for
 from hdl_tests.harness.emulator import infer
+from hdl_tests.harness.hybrids import random_hybrid
 from hdl_tests.harness.networks import random_qnetwork
 from hdl_tests.harness.vits import DISTILLED
 from vitaccel import isa
 from vitaccel.compile import compile_network
 from vitaccel.compile.compiler import finish
 from vitaccel.compile.lower import Strategy, lower, strategies
+from vitaccel.compile.prefetch import prefetch
 from vitaccel.compile.program import Program
+from vitaccel.compile.spill import LATE
 from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
 from vitaccel.estimate import estimate
@@ -109,6 +112,34 @@ def test_weights_are_loaded_once_for_images_that_are_together(space: isa.Space) 
     assert words[4] == alone
     assert words[2] == 2 * alone - classifier  # which meets all images in any case
     assert words[1] == 4 * alone - 3 * classifier
+
+
+HYBRID = AcceleratorConfig(
+    rows=4, columns=4, hybrid=True, accumulator_rows=32, activation_words=4096, table_slots=8,
+    post_words=512, vector_words=64, row_words=32, weight_words=4096,
+)  # fmt: skip
+
+
+def test_classifier_with_layernorm_and_table_meets_all_images_at_once() -> None:
+    network = random_hybrid()
+    program = finish(lower(network, HYBRID, True, Strategy(together=1), batch=BATCH))
+    assert_golden(program, HYBRID, network)
+    steps = program.main_steps()
+    tail = ("hidden", "norm", "lookup", "classes")
+    rows = {s.layer: s.fields["n_rows"] for s in steps if s.op in (isa.Op.GEMM, isa.Op.NORM)}
+    assert {layer: rows[layer] for layer in tail} == dict.fromkeys(tail, BATCH)
+
+
+@pytest.mark.parametrize(("words", "early"), [(4096, True), (16, False)])
+def test_next_image_comes_while_there_is_room(words: int, early: bool) -> None:
+    """LOADs of the second image between steps of the first one, where the memory is not full."""
+    low = lower(random_hybrid(side=8), HYBRID, False, Strategy(together=1), batch=2)
+    prefetch(low.steps, low.input_loads, words)
+    late = [s.ahead for s in low.steps if s.late and s.instruction in low.input_loads]
+    assert len(late) == len(low.input_loads) // 2
+    assert all(n is not None and (n > LATE) == early for n in late)
+    if early:
+        assert_golden(finish(low), HYBRID, random_hybrid(side=8))
 
 
 @pytest.mark.parametrize("together", [1, 2])

@@ -43,6 +43,10 @@ CASES = {
         ),
         {"side": 12},
     ),
+    "windows": (
+        BASE.replace(rows=16, columns=16, depthwise_taps=3, depthwise_bits=8),
+        {"side": 12, "width": 32},
+    ),
     "words-of-2": (BASE.replace(rows=2, columns=2, activation_words=4096), {"width": 4}),
 }
 

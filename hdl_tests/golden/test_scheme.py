@@ -78,3 +78,8 @@ def test_scheme_refuses_unknown_keys() -> None:
     with pytest.raises(ConfigError) as refusal:
         Scheme.parse({"weight_bit": 8})
     assert str(refusal.value) == "weight_bit is not a parameter; did you mean 'weight_bits'?"
+
+
+def test_trio_is_uniform_on_an_array_with_power_of_two_columns() -> None:
+    scheme = Scheme.for_config("trio", PRESETS["demo"])
+    assert (scheme.groups, scheme.pot_groups) == (2, 0)

@@ -10,6 +10,7 @@ from vitaccel.compile.ideal import ideal_times
 from vitaccel.compile.instruction import Buffer, Instruction, View
 from vitaccel.compile.lower import Lowering, Step
 from vitaccel.compile.place import place_activations
+from vitaccel.compile.prefetch import prefetch
 from vitaccel.compile.spill import LOOKAHEAD, lookahead, most_alive, spill
 from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
@@ -97,6 +98,7 @@ def arrange(lowering: Lowering, timing: MemoryTiming, spilling: bool = True) -> 
     """
     config, steps = lowering.config, lowering.steps
     words = config.activation_words
+    prefetch(steps, lowering.input_loads, words)
     result, peak = _placed(lowering, steps, timing)
     peaks = [peak]
     for share in SHARES if spilling else ():

@@ -1,6 +1,7 @@
 """Where everything lies in external memory, and the program as bytes."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from vitaccel.compile.instruction import Instruction, encode
 from vitaccel.compile.lower import Lowering
 from vitaccel.compile.macs import layer_macs
 from vitaccel.compile.program import Program, Region, Routine
+from vitaccel.compile.unfold import QWindows
 from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
 
@@ -44,7 +46,10 @@ def link(lowering: Lowering, arrangement: Arrangement) -> Program:
     code_end, constants = _place_constants(arrangement.data, code, config)
     end = code_end
     source = lowering.input_loads
-    end, given = _place_region(source, network_input(network), 0, end, config, lowering)
+    patches = next(layer for layer in network.layers if isinstance(layer, QPatches))
+    end, given = _place_region(source, patches.name, 0, end, config, lowering)
+    if isinstance(patches, QWindows):
+        given = replace(given, window=patches.window)
     outputs = []
     for (tensor, head), stores in lowering.stores.items():
         end, region = _place_region(stores, tensor, head, end, config, lowering)
@@ -61,7 +66,6 @@ def link(lowering: Lowering, arrangement: Arrangement) -> Program:
     for at, routine in ((0, arrangement.setup), (main_at, arrangement.main)):
         code = b"".join(encode(instruction, size) for instruction in routine)
         image[at : at + len(code)] = code
-    patches = next(layer for layer in network.layers if isinstance(layer, QPatches))
     setup = Routine(0, _labels(arrangement.setup)) if arrangement.setup else None
     return Program(
         network.name,
@@ -77,11 +81,6 @@ def link(lowering: Lowering, arrangement: Arrangement) -> Program:
         lowering.batch,
         size,
     )
-
-
-def network_input(network: QNetwork) -> str:
-    """Name of the tensor the host writes: the patches."""
-    return next(layer.name for layer in network.layers if isinstance(layer, QPatches))
 
 
 def _labels(routine: list[Instruction]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from vitaccel import isa
 from vitaccel.compile.instruction import decode, disassemble
+from vitaccel.compile.window import Window
 from vitaccel.errors import ConfigError
 from vitaccel.files import write_files
 
@@ -33,7 +34,7 @@ class Region:
     Those of all images of a batch follow one another: ``n_rows`` are the rows of all.
 
     Row r begins at ``address + r * stride``; lane i of a row holds channel ``channels[i]``, -1 is
-    padding.
+    padding. With a ``window``, rows are not those of the tensor, but its windows.
     """
 
     tensor: str
@@ -42,10 +43,13 @@ class Region:
     n_rows: int
     stride: int
     channels: tuple[int, ...]
+    window: Window | None = None
 
     def write(self, memory: bytearray, values: np.ndarray) -> None:
-        """Put integers ``[rows, channels]`` into ``memory``."""
+        """Put integers ``[rows, channels]`` of the tensor into ``memory``."""
         channels = np.array(self.channels)
+        if self.window is not None:
+            values = self.window.unfold(values)
         lanes = np.where(channels >= 0, values[:, channels], 0).astype(np.int64) & 255
         for row, lane in enumerate(lanes.astype(np.uint8)):
             at = self.address + row * self.stride
@@ -68,7 +72,13 @@ class Region:
 
 def _region(raw: dict[str, Any]) -> Region:
     fields: dict[str, Any] = raw | {"channels": tuple(raw["channels"])}
+    if window := raw.get("window"):
+        fields["window"] = Window(**window | {"pad": tuple(window["pad"])})
     return Region(**fields)
+
+
+def _plain(region: Region) -> dict[str, Any]:
+    return vars(region) | {"window": region.window and vars(region.window)}
 
 
 def _routine(raw: dict[str, Any]) -> Routine:
@@ -135,8 +145,8 @@ class Program:
             "instruction_bytes": self.instruction_bytes,
             "setup": vars(self.setup) if self.setup else None,
             "main": vars(self.main),
-            "input": vars(self.input) | {"patch": dict(self.patch)},
-            "outputs": [vars(region) for region in self.outputs],
+            "input": _plain(self.input) | {"patch": dict(self.patch)},
+            "outputs": [_plain(region) for region in self.outputs],
             "layers": [dict(layer) for layer in self.layers],
         }
         write_files(

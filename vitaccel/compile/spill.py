@@ -12,7 +12,7 @@ from vitaccel.compile.instruction import Buffer, Instruction, View
 from vitaccel.compile.lower.state import Step
 from vitaccel.compile.lower.transfer import detour
 
-__all__ = ["LOOKAHEAD", "lookahead", "most_alive", "spill"]
+__all__ = ["GAP", "LATE", "LOOKAHEAD", "alive_words", "lookahead", "most_alive", "spill"]
 
 LOOKAHEAD = 16  # steps before its first use at which a load is issued at the earliest
 LATE = 4  # the same of a load for a later image
@@ -77,6 +77,8 @@ class _Return(NamedTuple):
 
 def lookahead(step: Step) -> int:
     """Steps before its first use at which a load of activations is issued at the earliest."""
+    if step.ahead is not None:
+        return step.ahead
     return LATE if step.late else LOOKAHEAD
 
 
@@ -111,7 +113,12 @@ def spill(steps: Sequence[Step], words: int) -> list[Step]:
 
 def most_alive(steps: Sequence[Step]) -> int:
     """Words of activations that are alive at once."""
-    return int(_alive(_uses(steps), len(steps)).max())
+    return int(alive_words(steps).max())
+
+
+def alive_words(steps: Sequence[Step]) -> np.ndarray:
+    """Words of activations that are alive in each step."""
+    return _alive(_uses(steps), len(steps))
 
 
 def _alive(uses: dict[Buffer, list[_Use]], n_steps: int) -> np.ndarray:

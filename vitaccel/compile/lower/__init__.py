@@ -27,7 +27,9 @@ from vitaccel.compile.lower import attention, depthwise, linear, linear_attentio
 from vitaccel.compile.lower.groups import divide
 from vitaccel.compile.lower.state import Lowering, Packs, Step, Strategy
 from vitaccel.compile.lower.waves import head_slots, n_parts, wave_of
+from vitaccel.compile.order import depthwise_first
 from vitaccel.compile.pieces import even_blocks
+from vitaccel.compile.unfold import QWindows, unfolded
 from vitaccel.config import AcceleratorConfig
 
 __all__ = ["Lowering", "Packs", "Step", "Strategy", "lower", "strategies"]
@@ -36,6 +38,7 @@ HANDLERS: Mapping[type, Callable[[Lowering, Any], None]] = {
     QInput: lambda low, layer: None,
     QConcat: lambda low, layer: None,  # its parts are written in place
     QPatches: moves.patches,
+    QWindows: moves.patches,
     QConstant: moves.constant,
     QSlice: moves.slice_view,
     QLinear: linear.linear,
@@ -85,7 +88,8 @@ def lower(
         If a layer does not map: names it, the reason, and what would work.
     """
     packs = {} if packs is None else packs
-    low = Lowering(without_lookups(network), config, strategy, packs, batch, keep)
+    network = depthwise_first(unfolded(without_lookups(network), config.rows))
+    low = Lowering(network, config, strategy, packs, batch, keep)
     body, tail = low.network.layers, ()
     if strategy.together < batch:
         body, tail, low.outlast = divide(low)
@@ -116,13 +120,16 @@ def _lower(low: Lowering, layers: Sequence[QLayer]) -> None:
 
 def _store(low: Lowering, layer: QLayer, wave: str | None) -> None:
     """Store a tensor as soon as it is whole."""
-    n, images = len(low.stored[layer.name]), len(low.images)
-    slots: Sequence[Sequence[float | None]] = [[None] * images]
-    if wave == "attention":
-        by_head = head_slots(low, layer)
-        slots = [by_head[part * len(by_head) // n] for part in range(n)]
-        if n == 1:
-            slots = [by_head[-1]]
-    elif wave is not None:
-        slots = [[2.0] * images]  # after both halves
-    low.store(layer, slots)
+    n, images, overlap = len(low.stored[layer.name]), len(low.images), low.overlaps.get(layer.name)
+    by_head = head_slots(low, layer) if wave == "attention" else ()
+
+    def slot(head: int, image: int, row: int) -> float | None:
+        if wave is None:
+            return None
+        if by_head:
+            return by_head[head * len(by_head) // n if n > 1 else -1][image]
+        if overlap is not None:
+            return overlap.whole(images, image, row - 1, layer)
+        return 2.0  # after both halves
+
+    low.store(layer, slot)

@@ -122,7 +122,7 @@ def _jobs(low: Lowering, layer: QConv, x: Stored, out: Stored) -> Iterator[_Job]
         tensors.append(low.stored[layer.residual][0])
     if not is_walk(layer):
         tensors.insert(0, x)
-    images, width = len(low.images), row_pixels(layer)
+    images, width = len(low.images) if is_walk(layer) else 1, row_pixels(layer)
     for image in range(images):
         start = 0
         for views in aligned(*(tensor.split(images)[image].pieces for tensor in tensors)):

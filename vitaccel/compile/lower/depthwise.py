@@ -1,6 +1,6 @@
 """Depthwise convolutions on the engine of their own, beside the array."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -8,15 +8,16 @@ import numpy as np
 
 from golden.qnetwork import QConv
 from vitaccel import isa
-from vitaccel.compile.instruction import Instruction, View
+from vitaccel.compile.instruction import Buffer, Instruction, View
 from vitaccel.compile.lower import convolution
 from vitaccel.compile.lower.homes import row_pixels
+from vitaccel.compile.lower.overlap import on_engine, row_bands
 from vitaccel.compile.lower.products import table_of
 from vitaccel.compile.lower.state import Lowering, Step
 from vitaccel.compile.pack_depthwise import pack_scaling, pack_taps
-from vitaccel.compile.pieces import Stored, joined
+from vitaccel.compile.pieces import Stored, cut, joined
 from vitaccel.errors import ConfigError
-from vitaccel.windows import KERNELS, STRIDES
+from vitaccel.windows import steps
 
 __all__ = ["conv"]
 
@@ -33,6 +34,14 @@ class _Band(NamedTuple):
     result: View
 
 
+class _Parameters(NamedTuple):
+    """Buffers of weights, requantisation and tables, where they lie, fields of all parts."""
+
+    needs: tuple[Buffer, ...]
+    places: dict[str, View]
+    fields: dict[str, int]
+
+
 def conv(low: Lowering, layer: QConv) -> None:
     """Lower a convolution to the depthwise engine if it takes it, else to the array.
 
@@ -44,51 +53,69 @@ def conv(low: Lowering, layer: QConv) -> None:
         If the engine lacks line buffers, bits of weights or room for the layer's parameters, or the
         array cannot take what is no engine's: says what it takes.
     """
-    if not _on_engine(low, layer):
+    if not on_engine(layer, low.layers[layer.x], low.layouts, low.home, low.config):
         convolution.conv(low, layer)
         return
     (x,) = low.stored[layer.x]
     channels = low.layouts[layer.name]
     _check(low, layer)
-    out = Stored(low.new(layer.name, layer.out), channels)
-    if any(piece.rows % row_pixels(layer) for piece in joined(out.pieces)):
-        convolution.conv(low, layer)  # part of something that is cut within rows of pixels
-        return
+    most = max(row_bands(layer, low.config)) * row_pixels(layer)
+    out = Stored(low.new(layer.name, layer.out, most=most), channels)
     low.stored[layer.name] = [out]
     pad = convolution.pad_pixel(low, layer, channels)
-    needs, places, fields = _parameters(low, layer, channels)
-    images = len(low.images)
-    for source, target in zip(x.split(images), out.split(images), strict=True):
-        for band in _bands(low, layer, target):
-            src = replace(
-                source.whole,
-                row=source.whole.row + band.first * layer.width,
-                rows=band.rows * layer.width,
-            )
-            shape = {"height": band.rows, "above": band.above, "below": band.below}
-            strides = {"src_stride": src.buffer.words, "dst_stride": band.result.buffer.words}
-            instruction = Instruction(
-                isa.Op.DEPTHWISE,
-                layer.name,
-                fields | shape | strides,
-                places | {"src": src, "pad": pad, "dst": band.result},
-                reads=(src, pad, *(View.whole(buffer) for buffer in needs)),
-                writes=(band.result,),
-            )
-            low.emit(Step(instruction, needs))
+    parameters = _parameters(low, layer, channels)
+    overlap, images = low.overlaps.get(layer.name), len(low.images)
+    n_words = pad.words
+    each = overlap.words if overlap is not None else n_words
+    pairs = list(zip(x.split(images), out.split(images), strict=True))
+    for word in range(0, n_words, each):
+        for image, (source, target) in enumerate(pairs):
+            for n, band in enumerate(_bands(low, layer, target)):
+                views = (_under(layer, source.whole, band), pad, band.result)
+                part = [_words(view, word, min(each, n_words - word)) for view in views]
+                step = _step(low, layer, parameters, band, part, word)
+                slot = None if overlap is None else overlap.part(images, image, n, word)
+                low.emit(step, slot)
 
 
-def _on_engine(low: Lowering, layer: QConv) -> bool:
-    """Whether the engine has what the convolution needs, but for its size."""
-    x = low.stored[layer.x][0].channels
-    return (
-        low.config.depthwise_taps > 0
-        and layer.groups == layer.out.shape[1] == low.layers[layer.x].out.shape[1]
-        and layer.kernel in KERNELS
-        and layer.stride in STRIDES
-        and layer.residual is None
-        and np.array_equal(x, low.layouts[layer.name])
-    )
+def _under(layer: QConv, x: View, band: _Band) -> View:
+    """Rows of pixels of an image that a band reads."""
+    return replace(x, row=x.row + band.first * layer.width, rows=band.rows * layer.width)
+
+
+def _words(view: View, first: int, words: int) -> View:
+    return replace(view, word=view.word + first, words=words)
+
+
+def _step(
+    low: Lowering,
+    layer: QConv,
+    parameters: _Parameters,
+    band: _Band,
+    part: Sequence[View],
+    first: int,
+) -> Step:
+    """Channel words from ``first`` on of a band: ``part`` is pixels, padding and results."""
+    src, pad, dst = part
+    each = steps(low.config, layer.kernel)
+    places = parameters.places | {
+        "src": src,
+        "pad": pad,
+        "dst": dst,
+        "weights": _words(parameters.places["weights"], first * each, src.words * each),
+        "param": _words(parameters.places["param"], first, src.words),
+    }
+    fields = parameters.fields | {
+        "height": band.rows,
+        "above": band.above,
+        "below": band.below,
+        "n_words": src.words,
+        "src_stride": src.buffer.words,
+        "dst_stride": dst.buffer.words,
+    }
+    reads = tuple(view for name, view in places.items() if name != "dst")
+    made = Instruction(isa.Op.DEPTHWISE, layer.name, fields, places, reads=reads, writes=(dst,))
+    return Step(made, parameters.needs)
 
 
 def _check(low: Lowering, layer: QConv) -> None:
@@ -107,8 +134,8 @@ def _check(low: Lowering, layer: QConv) -> None:
         )
 
 
-def _parameters(low: Lowering, layer: QConv, channels: np.ndarray) -> tuple:
-    """Buffers of weights, parameters and tables; their places; fields common to all bands."""
+def _parameters(low: Lowering, layer: QConv, channels: np.ndarray) -> _Parameters:
+    """Make those of ``layer``."""
 
     def per_channel(suffix: str) -> np.ndarray:
         return np.where(channels >= 0, low.tensor(layer, suffix)[channels], 0)
@@ -125,7 +152,6 @@ def _parameters(low: Lowering, layer: QConv, channels: np.ndarray) -> tuple:
     fields = {
         "width": layer.width,
         "side": layer.padding,
-        "n_words": len(channels) // low.config.rows,
         "kernel": layer.kernel,
         "stride": layer.stride,
         "unsigned": int(not low.layers[layer.x].out.signed),
@@ -139,21 +165,17 @@ def _parameters(low: Lowering, layer: QConv, channels: np.ndarray) -> tuple:
     if layer.table:
         table = table_of(low, layer, by_channel=True)
         needs, places = (*needs, table), places | {"table": View.whole(table)}
-    return needs, places, fields
+    return _Parameters(needs, places, fields)
 
 
 def _bands(low: Lowering, layer: QConv, out: Stored) -> Iterator[_Band]:
-    """Results in bands of about as many pixels as the accumulators hold rows."""
+    """Bands of results, each in one piece."""
     kernel, stride, padding = layer.kernel, layer.stride, layer.padding
-    across = row_pixels(layer)
-    most = max(1, low.config.accumulator_rows // across)
-    done = 0
-    for piece in joined(out.pieces):
-        for row in range(0, piece.rows // across, most):
-            rows = min(most, piece.rows // across - row)
-            first = (done + row) * stride - padding
-            stop = first + (rows - 1) * stride + kernel
-            above, below = max(0, -first), max(0, stop - layer.height)
-            result = replace(piece, row=piece.row + row * across, rows=rows * across)
-            yield _Band(first + above, stop - below - first - above, above, below, result)
-        done += piece.rows // across
+    across, row = row_pixels(layer), 0
+    for rows in row_bands(layer, low.config):
+        (result,) = joined(cut(out.pieces, row * across, (row + rows) * across))
+        first = row * stride - padding
+        stop = first + (rows - 1) * stride + kernel
+        above, below = max(0, -first), max(0, stop - layer.height)
+        yield _Band(first + above, stop - below - first - above, above, below, result)
+        row += rows

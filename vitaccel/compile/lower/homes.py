@@ -19,8 +19,17 @@ from golden.qnetwork import (
     QQuotient,
     QSlice,
 )
+from vitaccel.compile.unfold import QWindows
 
-__all__ = ["Home", "homes", "is_walk", "origin", "row_pixels", "standing"]
+__all__ = [
+    "Home",
+    "homes",
+    "is_walk",
+    "origin",
+    "row_pixels",
+    "standing",
+    "units",
+]
 
 
 class Home(NamedTuple):
@@ -60,10 +69,22 @@ def is_walk(layer: QConv) -> bool:
 
 
 def row_pixels(layer: QLayer) -> int:
-    """Rows of a tensor that are computed together: of a convolution a row of pixels."""
+    """Pixels of a row of a convolution's results, or of its windows; 1 of anything else."""
+    if isinstance(layer, QWindows):
+        return layer.window.across
     if not isinstance(layer, QConv):
         return 1
     return (layer.width + 2 * layer.padding - layer.kernel) // layer.stride + 1
+
+
+def units(layers: Mapping[str, QLayer]) -> dict[str, int]:
+    """Rows of every tensor that are computed together: rows of pixels of what convolutions make."""
+    found: dict[str, int] = {}
+    for layer in layers.values():
+        found[layer.name] = row_pixels(layer)
+        if isinstance(layer, QLinear) and layer.out.shape[0] == layers[layer.x].out.shape[0]:
+            found[layer.name] = found[layer.x]
+    return found
 
 
 def origin(layers: Mapping[str, QLayer], name: str) -> str:

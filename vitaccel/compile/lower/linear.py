@@ -11,6 +11,7 @@ from golden.qnetwork import QLinear, QMatMul, QPatches
 from vitaccel import isa
 from vitaccel.compile import pack
 from vitaccel.compile.instruction import View
+from vitaccel.compile.lower.overlap import Overlap
 from vitaccel.compile.lower.products import pack_product, post_fields, table_of
 from vitaccel.compile.lower.state import Lowering, Post, Step
 from vitaccel.compile.lower.waves import ends_mlp, feeds_attention, head_slots, n_parts, wave_of
@@ -52,8 +53,8 @@ def linear(low: Lowering, layer: QLinear) -> None:
     residual = () if layer.residual is None else (low.stored[layer.residual][0].pieces,)
     blocks = [list(aligned(x.pieces, part.pieces, *residual)) for part in parts]
 
-    n_tiles, k_tiles, words, rows = packed.tiles.shape
-    most = max(1, low.config.weight_words // PARTS // (k_tiles * words))
+    k_tiles, rows = packed.tiles.shape[1], low.config.rows
+    most = _most_tiles(low, layer, packed)
     fields, table = post_fields(low, layer, packed), table_of(low, layer) if layer.table else None
     loaded, weights, post = None, None, None
     chunks = list(_chunks(low, layer, parts, packed, most))
@@ -76,6 +77,16 @@ def linear(low: Lowering, layer: QLinear) -> None:
             replace(view, word=view.word + before, words=span) for view in (result, *rest)
         )
         low.emit_post(layer.name, replace(post, residual=added[0] if added else None), target, slot)
+
+
+def _most_tiles(low: Lowering, layer: QLinear, packed: pack.Packed) -> int:
+    """Tiles of weights that are loaded together, and come before a part of what overlaps them."""
+    _, k_tiles, words, _ = packed.tiles.shape
+    most = max(1, low.config.weight_words // PARTS // (k_tiles * words))
+    overlap = low.overlaps.get(layer.name)
+    if overlap is None or not overlap.by_words:
+        return most
+    return min(most, max(1, overlap.words // packed.tile_words))
 
 
 def _weight(low: Lowering, layer: QLinear, inputs: np.ndarray, outputs: np.ndarray) -> np.ndarray:
@@ -136,10 +147,17 @@ def _meetings(
     Each chunk is loaded once and meets all blocks; but with rows apart, one half of the
     blocks meets all chunks before the other. Image patches come no faster than the weights: there
     a block is done with while the next is loaded, and every other one takes the chunks backwards,
-    beginning with the one that is there.
+    beginning with the one that is there. Around a depthwise convolution see `Overlap`.
     """
     patches = isinstance(low.layers[layer.x], QPatches)
-    if patches:
+    if (overlap := low.overlaps.get(layer.name)) is not None:
+        starts = [0, *accumulate(first.rows for first, *_ in blocks[0])]
+        for chunk in chunks:
+            word = chunk.first * low.packs[layer.name][0].tile_words
+            for start, block in zip(starts, blocks[0], strict=False):
+                slot = _slot(low, layer, overlap, start, block[0].rows, word)
+                yield _Meeting(chunk, block, slot)
+    elif patches:
         for n, block in enumerate(blocks[0]):
             yield from (
                 _Meeting(chunk, block, None) for chunk in (reversed(chunks) if n % 2 else chunks)
@@ -155,3 +173,13 @@ def _meetings(
     else:
         for chunk in chunks:
             yield from (_Meeting(chunk, block, chunk.slot) for block in blocks[chunk.part])
+
+
+def _slot(
+    low: Lowering, layer: QLinear, overlap: Overlap, start: int, rows: int, word: int
+) -> float:
+    """Of ``rows`` rows from ``start`` on, channel words from ``word`` on."""
+    image, row = divmod(start, layer.out.shape[0])
+    if overlap.layer.x == layer.name:
+        return overlap.before(len(low.images), image, row, word)
+    return overlap.after(len(low.images), image, row + rows - 1)

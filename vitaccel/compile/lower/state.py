@@ -1,7 +1,7 @@
 """What lowering knows while it walks the network, and how it emits instructions."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -17,7 +17,8 @@ from vitaccel import isa
 from vitaccel.compile import pack
 from vitaccel.compile.instruction import Buffer, Instruction, View
 from vitaccel.compile.layout import channel_layouts
-from vitaccel.compile.lower.homes import homes, row_pixels, standing
+from vitaccel.compile.lower.homes import homes, standing, units
+from vitaccel.compile.lower.overlap import overlaps
 from vitaccel.compile.lower.serial import check_post
 from vitaccel.compile.lower.transfer import transfer
 from vitaccel.compile.pieces import Stored, cut, cut_each, even_blocks, in_blocks
@@ -44,12 +45,14 @@ class Step:
 
     ``fixed``: a LOAD that stays where it is instead of going as near to its first use as it can.
     ``late``: a LOAD for an image that is not the first: the one before it still needs the memory.
+    ``ahead``: steps before its first use at which a LOAD may come, if that is settled.
     """
 
     instruction: Instruction
     needs: tuple[Buffer, ...] = ()
     fixed: bool = False
     late: bool = False
+    ahead: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,8 @@ class Lowering:
         self._rank = {name: n for n, name in enumerate(self.layers)}
         self.home = homes(self.layers, self.users, self.layouts, self.config.rows)
         self.standing = standing(self.layers, self.home)
+        self.units = units(self.layers)
+        self.overlaps = overlaps(self.layers, self.layouts, self.home, self.config)
         self._single: dict[str, tuple[View, ...]] = {}  # rows of all images, of tensors of one row
         self._made: Counter[tuple[isa.Space | None, str]] = Counter()
         self._data: dict[tuple[isa.Space | None, str, int], np.ndarray] = {}
@@ -127,22 +132,29 @@ class Lowering:
         self.steps += [step for _, _, step in sorted(self.wave, key=lambda item: item[:2])]
         self.wave.clear()
 
-    def store(self, layer: QLayer, slots: Sequence[Sequence[float | None]]) -> None:
-        """Store the tensor of ``layer``, whole in ``slots[head][image]``, to external memory."""
+    def store(self, layer: QLayer, slot: Callable[[int, int, int], float | None]) -> None:
+        """Store the tensor of ``layer`` to external memory.
+
+        A piece of a head of an image that ends before a row is whole in ``slot(head, image, row)``.
+        """
         for head, stored in enumerate(self.stored[layer.name]):
             made = self.stores.setdefault((layer.name, head), [])
             self.channels[layer.name, head] = stored.channels
             for image, part in enumerate(stored.split(len(self.images))):
+                row = 0
                 for piece in part.pieces:
+                    row += piece.rows
                     made.append(transfer(isa.Op.STORE, layer.name, piece))
-                    self.emit(Step(made[-1]), slots[head][image])
+                    self.emit(Step(made[-1]), slot(head, image, row))
 
     def tensor(self, layer: QLayer, suffix: str) -> np.ndarray:
         """Parameter ``suffix`` of ``layer`` as int64."""
         return self.network.tensors[f"{layer.name}.{suffix}"].numpy().astype(np.int64)
 
-    def new(self, name: str, out: QTensor, former: str | None = None) -> tuple[View, ...]:
-        """Room for a tensor ``[tokens, channels]``.
+    def new(
+        self, name: str, out: QTensor, former: str | None = None, most: int | None = None
+    ) -> tuple[View, ...]:
+        """Room for a tensor ``[tokens, channels]``; ``most`` see `rows`.
 
         That is in place of ``former`` if nothing will read that any more, or inside the
         concatenation that the tensor is part of.
@@ -163,7 +175,7 @@ class Lowering:
                 return tuple(replace(piece, word=0, words=words) for piece in pieces)
         if out.shape[0] == 1 and name not in self.standing:
             return self._row(name, words)
-        return self.rows(name, out.shape[0], words)
+        return self.rows(name, out.shape[0], words, most)
 
     def _row(self, name: str, words: int) -> tuple[View, ...]:
         """Room for a tensor of one row, beside those of the other images of the batch.
@@ -190,7 +202,7 @@ class Lowering:
         """
         if name in self.standing:
             return self.standing_rows(name, n_rows, words)
-        unit = row_pixels(self.layers[name])
+        unit = self.units[name]
         blocks = even_blocks(n_rows, most or self.config.accumulator_rows, unit) * len(self.images)
         return tuple(View.whole(self.buffer(name, rows, words)) for rows in blocks)
 
@@ -201,7 +213,7 @@ class Lowering:
         buffers = [self.buffer(name, n_rows, words) for _ in self.images]
         for buffer in buffers:
             buffer.beyond = (-n_rows % tile + 1) * words  # whole tiles are read
-        unit = row_pixels(self.layers[name])
+        unit = self.units[name]
         return tuple(view for buffer in buffers for view in in_blocks(buffer, most, unit))
 
     def buffer(self, name: str, n_rows: int, words: int) -> Buffer:

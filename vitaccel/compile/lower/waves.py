@@ -15,6 +15,8 @@ def wave_of(low: Lowering, layer: QLayer) -> str | None:
     """Name of the wave that ``layer`` belongs to, None if it stands alone."""
     if isinstance(layer, QMatMul | QSoftmax) or feeds_attention(low, layer):
         return "attention"
+    if layer.name in low.overlaps:
+        return f"around {low.overlaps[layer.name].layer.name}"
     if low.strategy.rows_apart and _of_mlp(low, layer):
         return "rows"
     summed = low.layers[layer.x] if isinstance(layer, QLayerNorm) else layer
