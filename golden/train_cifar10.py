@@ -179,7 +179,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="CIFAR-10's binary version, or train/ and test/")
     parser.add_argument("-o", "--out", type=Path, default=CIFAR10, help="default: %(default)s")
     parser.add_argument("--state", type=Path, default=Path("build/out/cifar10-training.pt"))
-    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--until", type=int, help="stop after this step; resume later")
     args = parser.parse_args()
