@@ -13,6 +13,7 @@ from record import DOCS, OUT, record, table
 from golden.qnetwork import QConv, QLayer, QLinear, QNetwork
 from golden.quantize import quantize
 from golden.scheme import SCHEMES, Scheme
+from golden.storage import load, save
 from vitaccel.account import account
 from vitaccel.compile import compile_network
 from vitaccel.compile.macs import layer_macs
@@ -60,13 +61,17 @@ def kind(layer: QLayer) -> str:
 
 
 def b1(scheme: str) -> QNetwork:
-    """B1 with random parameters, quantised as quickly as can be: cycles do not depend on them."""
+    """B1 with random parameters, kept from one call to the next: cycles do not depend on them."""
+    folder = OUT / "bench" / f"b1-{scheme}"
+    if folder.exists():
+        return load(folder)
     network = load_network(MODEL)
     image = torch.rand(1, *network.layers[0].shape, generator=torch.Generator().manual_seed(0))
     chosen = Scheme.for_config(scheme, ARRAYS[scheme])
-    naive = SCHEMES["naive"]
+    naive = SCHEMES["naive"]  # the quickest
     quick = {name: getattr(naive, name) for name in ("rounding", "correction", "observers")}
-    return quantize(network, image, chosen.replace(**quick))
+    save(quantize(network, image, chosen.replace(**quick)), folder)
+    return load(folder)
 
 
 def by_kind(network: QNetwork, program: Program, run: Timeline) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Pixels that the host lays out side by side for a first convolution."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,3 +54,9 @@ def test_pixels_stay_where_windows_take_more_words() -> None:
     kinds = {rows: {type(x) for x in unfolded(network, rows).layers} for rows in (4, 16)}
     assert QWindows not in kinds[4]
     assert QWindows in kinds[16]
+
+
+def test_pixels_that_nobody_reads_stay() -> None:
+    network = random_hybrid(side=12)
+    alone = replace(network, layers=network.layers[:2])
+    assert unfolded(alone, 16).layers == alone.layers

@@ -24,7 +24,7 @@ def unfolded(network: QNetwork, rows: int) -> QNetwork:
     layers, tensors = list(network.layers), dict(network.tensors)
     for n, pixels in enumerate(network.layers):
         readers = [layer for layer in network.layers if pixels.name in operands(layer)]
-        if not isinstance(pixels, QPatches) or pixels.size > 1 or len(readers) > 1:
+        if not isinstance(pixels, QPatches) or pixels.size > 1 or len(readers) != 1:
             continue
         (conv,) = readers
         if not isinstance(conv, QConv) or conv.groups > 1 or not _worth_while(pixels, conv, rows):
