@@ -1,16 +1,19 @@
 """One block of EfficientViT-B1 on its way through the units: two pictures and a table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from hybrid_runs import B1, Run, run
 from picture import timeline_svg
 from record import DOCS, record
 
+from vitaccel.hw.mxu.accumulators import accumulators_latency
+from vitaccel.hw.post.post import Post
+from vitaccel.isa import Unit
 from vitaccel.spans import Interval, Span
 
 BLOCK = "stages.2.blocks.1."  # 14 x 14 pixels, 128 channels: attention, then MBConv
-ATTENTION = BLOCK + "context_module."
+ATTENTION = ("key_sum", "key_value", "divisor", "quotient")  # of the second picture
 NAME = "efficientvit-block"
 COLUMNS = (
     "no.", "layer", "kind", "result", "first cycle", "last cycle", "array", "other units",
@@ -32,9 +35,9 @@ def numbered(found: Run) -> dict[str, int]:
     return {name: n for n, name in enumerate((x for x in names if x.startswith(BLOCK)), 1)}
 
 
-def stretch(spans: Sequence[Span], prefix: str) -> tuple[int, int]:
+def stretch(spans: Sequence[Span], layers: Collection[str]) -> tuple[int, int]:
     """From the first to the last cycle in which MXU, POST, VECTOR or DEPTHWISE work for layers."""
-    own = [s for s in spans if s.layer.startswith(prefix) and s.unit.name not in ("LOAD", "STORE")]
+    own = [s for s in spans if s.layer in layers and s.unit not in (Unit.LOAD, Unit.STORE)]
     return round(min(span.start for span in own)), round(max(span.end for span in own))
 
 
@@ -47,7 +50,7 @@ def table(found: Run, numbers: Mapping[str, int], begin: int) -> list[dict[str, 
         work: dict[str, float] = {}
         for span in own:
             work[span.unit.name] = work.get(span.unit.name, 0.0) + span.end - span.start
-        first, last = stretch(found.timed.spans, name)
+        first, last = stretch(found.timed.spans, [name])
         layer = about[name]
         share = layer["utilization"]
         others = ", ".join(f"{u} {round(n)}" for u, n in work.items() if u != "MXU")
@@ -65,17 +68,25 @@ def main() -> None:
     model, config = B1
     found = run(model, "trio", config)
     numbers = numbered(found)
-    rows: dict[str, Sequence[Interval]] = {
+    units: dict[str, Sequence[Interval]] = {
         "array": found.profile.array(),
         **found.timed.timeline(),
     }
-    begin, end = stretch(found.timed.spans, BLOCK)
+    kinds = {row["name"]: row["kind"] for row in found.profile.layers}
+    attention = [name for name in numbers if kinds[name] in ATTENTION]
+    begin, end = stretch(found.timed.spans, numbers)
     for name, bounds in {
         NAME: (begin, end),
-        f"{NAME}-attention": stretch(found.timed.spans, ATTENTION),
+        f"{NAME}-attention": stretch(found.timed.spans, attention),
     }.items():
-        (DOCS / f"{name}.svg").write_text(timeline_svg(rows, *bounds, numbers))
-    record(NAME, "A block of EfficientViT-B1", HOW, COLUMNS, table(found, numbers, begin))
+        (DOCS / f"{name}.svg").write_text(timeline_svg(units, *bounds, numbers))
+    latencies = (
+        f"From the last beat of a column of tiles until all its sums are in the accumulators it "
+        f"takes {accumulators_latency(config)} cycles, from a row's reading there until POST "
+        f"offers its first word to the memory {Post(config).latency}."
+    )
+    rows = table(found, numbers, begin)
+    record(NAME, "A block of EfficientViT-B1", HOW, COLUMNS, rows, f"\n{latencies}\n")
 
 
 if __name__ == "__main__":
