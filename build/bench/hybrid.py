@@ -9,39 +9,48 @@ from record import record
 from vitaccel.config import AcceleratorConfig
 
 COLUMNS = (
-    "network", "batch", "array", "scheme", "multipliers", "cycles", f"images/s at {MHZ} MHz",
-    "frames against uniform", "uJ", "uJ ms", "energy x delay saved, %",
+    "network", "batch", "array, depthwise engine", "scheme", "multipliers", "cycles",
+    f"images/s at {MHZ} MHz", "frames against uniform", "uJ", "uJ ms", "energy x delay saved, %",
 )  # fmt: skip
 HOW = (
     "`build/bench/hybrid.py`, part of `make bench-efficientvit`: a memory of 8 bytes a cycle, all "
     "figures are per image and by `vitaccel.estimate`. The uniform array runs Trio-ViT's scheme, "
     "all weights of 8 bits; the other one has as many power-of-two columns again, no multiplier "
     "more, and runs M2Q: half of the filters are power-of-two of 4 bits, and depthwise weights "
-    "have 4 bits. Energy is that of a 45 nm chip by the table in `vitaccel/energy.py` (Horowitz, "
+    "have 4 bits. So its engine can have five taps for three, with fewer bits to multiply by (20 "
+    "for 24). Energy is that of a 45 nm chip by the table in `vitaccel/energy.py` (Horowitz, "
     "ISSCC 2014; ShiftAddNet for shifts), without clock and leakage. Goal: 1.6 times the frames "
     "(Auto-ViT-Acc reports 1.59 to 1.74); M2-ViT reports 80 % of the energy-delay product saved "
-    "against Trio-ViT, of a chip of its own against an FPGA."
+    "against Trio-ViT's accelerator."
 )
 
 
-def arrays(uniform: AcceleratorConfig) -> dict[str, AcceleratorConfig]:
-    """Scheme and the array that it is for."""
+def arrays(uniform: AcceleratorConfig) -> list[tuple[str, AcceleratorConfig]]:
+    """Schemes and the arrays that they are for."""
     columns = {"columns": 2 * uniform.columns, "pot_columns": uniform.columns}
-    return {"trio": uniform, "m2q": uniform.replace(**columns, depthwise_bits=4)}
+    mixed = uniform.replace(**columns, depthwise_bits=4)
+    made = [("trio", uniform), ("m2q", mixed)]
+    return [*made, ("m2q", mixed.replace(depthwise_taps=5))] if uniform.depthwise_taps else made
+
+
+def described(config: AcceleratorConfig) -> str:
+    """Array and engine in few words."""
+    pot = f" + {config.pot_columns} pot" if config.pot_columns else ""
+    taps = f"{config.depthwise_taps} taps of {config.depthwise_bits} bits"
+    engine = f", {taps}" if config.depthwise_taps else ", no engine"
+    return f"{config.rows} x {config.columns - config.pot_columns}{pot}{engine}"
 
 
 def compared(name: str, model: str, uniform: AcceleratorConfig, batch: int) -> list[dict[str, Any]]:
     """One row for each array."""
     rows: list[dict[str, Any]] = []
     first: Run | None = None
-    for scheme, config in arrays(uniform).items():
+    for scheme, config in arrays(uniform):
         found = run(model, scheme, config, batch=batch)
         first = first or found
-        array = f"{config.rows} x {uniform.columns}"
-        array += f" + {config.pot_columns} pot" if config.pot_columns else ""
         saved = 1 - found.microjoules * found.cycles / (first.microjoules * first.cycles)
         figures = (
-            name, batch, array, scheme, config.multipliers, found.cycles,
+            name, batch, described(config), scheme, config.multipliers, found.cycles,
             round(found.images_per_second, 1), f"{first.cycles / found.cycles:.2f}",
             round(found.microjoules, 1), round(found.microjoules * found.cycles / MHZ / 1e3, 1),
             f"{100 * saved:.0f}",

@@ -32,7 +32,7 @@ def timeline_svg(
     rows
         Per unit its intervals; those that are not ``busy`` are drawn as lost.
     numbers
-        Of layers, written into bars that are wide enough; odd and even ones differ in tint.
+        Of layers, written into bars that are wide enough.
     """
     shown = {unit: found for unit, found in rows.items() if found}
     height = ROW * len(shown) + 24
@@ -58,8 +58,7 @@ def _bars(
     names: dict[str, int] = {}
     bars: list[str] = []
     for start, stop, state, layer in _joined(found, begin, end):
-        nth = numbers.get(layer, names.setdefault(layer, len(names)))
-        shade = "ab"[nth % 2] if state == "busy" else "lost"
+        shade = "ab"[names.setdefault(layer, len(names)) % 2] if state == "busy" else "lost"
         x, width = LEFT + (start - begin) * scale, (stop - start) * scale
         title = f"<title>{layer}: {state}, {stop - start} cycles</title>"
         bars.append(
