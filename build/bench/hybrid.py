@@ -9,7 +9,7 @@ from record import record
 from vitaccel.config import AcceleratorConfig
 
 COLUMNS = (
-    "network", "batch", "array, depthwise engine", "scheme", "multipliers", "cycles",
+    "network", "batch", "array, accumulators, engine", "scheme", "multipliers", "cycles",
     f"images/s at {MHZ} MHz", "frames against uniform", "uJ", "uJ ms", "energy x delay saved, %",
 )  # fmt: skip
 HOW = (
@@ -17,8 +17,9 @@ HOW = (
     "figures are per image and by `vitaccel.estimate`. The uniform array runs Trio-ViT's scheme, "
     "all weights of 8 bits; the other one has as many power-of-two columns again, no multiplier "
     "more, and runs M2Q: half of the filters are power-of-two of 4 bits, and depthwise weights "
-    "have 4 bits. So its engine can have five taps for three, with fewer bits to multiply by (20 "
-    "for 24). Energy is that of a 45 nm chip by the table in `vitaccel/energy.py` (Horowitz, "
+    "have 4 bits. A third array has a depthwise engine of five taps instead of three, which with 4 "
+    "bits are fewer bits to multiply by (20 for 24), and as many accumulators as the uniform one, "
+    "by half the rows. Energy is that of a 45 nm chip by the table in `vitaccel/energy.py` (Horowitz, "
     "ISSCC 2014; ShiftAddNet for shifts), without clock and leakage. Goal: 1.6 times the frames "
     "(Auto-ViT-Acc reports 1.59 to 1.74); M2-ViT reports 80 % of the energy-delay product saved "
     "against Trio-ViT's accelerator."
@@ -30,15 +31,19 @@ def arrays(uniform: AcceleratorConfig) -> list[tuple[str, AcceleratorConfig]]:
     columns = {"columns": 2 * uniform.columns, "pot_columns": uniform.columns}
     mixed = uniform.replace(**columns, depthwise_bits=4)
     made = [("trio", uniform), ("m2q", mixed)]
-    return [*made, ("m2q", mixed.replace(depthwise_taps=5))] if uniform.depthwise_taps else made
+    if not uniform.depthwise_taps:
+        return made
+    same = {"depthwise_taps": 5, "accumulator_rows": uniform.accumulator_rows // 2}
+    return [*made, ("m2q", mixed.replace(**same))]
 
 
 def described(config: AcceleratorConfig) -> str:
     """Array and engine in few words."""
     pot = f" + {config.pot_columns} pot" if config.pot_columns else ""
     taps = f"{config.depthwise_taps} taps of {config.depthwise_bits} bits"
-    engine = f", {taps}" if config.depthwise_taps else ", no engine"
-    return f"{config.rows} x {config.columns - config.pot_columns}{pot}{engine}"
+    engine = taps if config.depthwise_taps else "no engine"
+    array = f"{config.rows} x {config.columns - config.pot_columns}{pot}"
+    return f"{array}, {config.accumulator_rows} rows, {engine}"
 
 
 def compared(name: str, model: str, uniform: AcceleratorConfig, batch: int) -> list[dict[str, Any]]:
