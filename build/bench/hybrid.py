@@ -19,10 +19,10 @@ HOW = (
     "more, and runs M2Q: half of the filters are power-of-two of 4 bits, and depthwise weights "
     "have 4 bits. A third array has a depthwise engine of five taps instead of three, which with 4 "
     "bits are fewer bits to multiply by (20 for 24), and as many accumulators as the uniform one, "
-    "by half the rows. Energy is that of a 45 nm chip by the table in `vitaccel/energy.py` (Horowitz, "
-    "ISSCC 2014; ShiftAddNet for shifts), without clock and leakage. Goal: 1.6 times the frames "
-    "(Auto-ViT-Acc reports 1.59 to 1.74); M2-ViT reports 80 % of the energy-delay product saved "
-    "against Trio-ViT's accelerator."
+    "by half the rows. Energy is that of a 45 nm chip by the table in `vitaccel/energy.py` "
+    "(Horowitz, ISSCC 2014; ShiftAddNet for shifts), without clock and leakage. Goal: 1.6 "
+    "times the frames (Auto-ViT-Acc reports 1.59 to 1.74); M2-ViT reports 80 % of the "
+    "energy-delay product saved against Trio-ViT's accelerator."
 )
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from hybrid_runs import B1, MHZ, Run, run
@@ -57,7 +58,7 @@ def row(name: str, found: Run) -> dict[str, Any]:
     return dict(zip(COLUMNS, figures, strict=True))
 
 
-def group(layer: dict[str, Any]) -> str:
+def group(layer: Mapping[str, Any]) -> str:
     """Where a layer belongs: the stage of its name, or what it is after them."""
     head, *rest = layer["name"].split(".")
     return f"{head}.{rest[0]}" if head == "stages" else head
