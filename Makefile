@@ -8,7 +8,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 PIP := $(BIN)/pip --disable-pip-version-check install -qq --constraint constraints.txt
 QUICK := not slow and not synth
 
-.PHONY: help setup demo test test-slow bench bench-deit bench-efficientvit bench-boards lint clean
+.PHONY: help setup demo test test-slow bench bench-deit bench-efficientvit bench-cifar10 bench-boards lint clean
 
 help:
 	@echo "make demo       set up, then the digits network from PyTorch to bit-exact Verilog"
@@ -17,6 +17,7 @@ help:
 	@echo "make bench      measure everything that docs/benchmarks/ reports"
 	@echo "make bench-deit  measure DeiT at 224 x 224 (a quarter of an hour)"
 	@echo "make bench-efficientvit  measure EfficientViT and the depthwise engine"
+	@echo "make bench-cifar10 CIFAR10=DIR  accuracy and 500 images in RTL, from CIFAR-10's binary version"
 	@echo "make bench-boards  make bitstreams, measure area and clock (hours)"
 	@echo "make lint       ruff and pyright"
 	@echo "make clean      remove build/out"
@@ -57,6 +58,14 @@ bench-deit: setup
 bench-efficientvit: setup
 	$(BIN)/python build/bench/efficientvit.py
 	$(BIN)/python build/bench/depthwise.py
+	$(BIN)/python build/bench/hybrid.py
+	$(BIN)/python build/bench/memory.py
+	$(BIN)/python build/bench/block.py
+	$(BIN)/python build/bench/division.py
+
+bench-cifar10: setup
+	$(BIN)/python build/bench/accuracy_cifar10.py $(CIFAR10)
+	$(BIN)/python build/bench/images_rtl.py $(CIFAR10)
 
 bench-boards: setup
 	$(BIN)/python build/bench/cells.py

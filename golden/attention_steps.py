@@ -13,7 +13,9 @@ __all__ = ["attention_step"]
 
 
 def attention_step(
-    layer: QKeyValue | QKeySum | QDivisor | QQuotient, formats: dict[str, QTensor]
+    layer: QKeyValue | QKeySum | QDivisor | QQuotient,
+    tensors: dict[str, Tensor],
+    formats: dict[str, QTensor],
 ) -> Step:
     """Bind a layer to its constants; see `golden.ops.linear_attention` for the formulas."""
     match layer:
@@ -25,10 +27,10 @@ def attention_step(
         case QKeySum():
             return _requantised(layer, ops.key_sum)
         case QDivisor():
-            return _divisor(layer)
+            return _divisor(layer, tensors.get(f"{layer.name}.table"))
         case QQuotient():
             bound = quotient_bound(formats[layer.q], formats[layer.kv])
-            return _quotient(layer, formats[layer.divisor].format == "float", bound)
+            return _quotient(layer, formats[layer.divisor].format == "reciprocal", bound)
 
 
 def _requantised(layer: QKeyValue | QKeySum, sums: Step) -> Step:
@@ -45,22 +47,20 @@ def _requantised(layer: QKeyValue | QKeySum, sums: Step) -> Step:
     return lambda *operands: requant(sums(*operands))
 
 
-def _divisor(layer: QDivisor) -> Step:
+def _divisor(layer: QDivisor, table: Tensor | None) -> Step:
     def step(q: Tensor, sums: Tensor) -> Tensor:
         t = ops.divisor(q, sums, layer.heads) >> layer.pre_shift
-        if layer.out.format == "float":
-            return torch.cat(ops.float_round(t), dim=-1)
-        return ops.log2_round(t, layer.out.bits)
+        return ops.log2_round(t, layer.out.bits) if table is None else ops.invert(t, table)
 
     return step
 
 
 def _quotient(layer: QQuotient, exact: bool, bound: int) -> Step:
-    shifts = {"mul": layer.mul, "pre_shift": layer.pre_shift, "post_shift": layer.post_shift}
+    shifts = {"pre_shift": layer.pre_shift, "post_shift": layer.post_shift}
     limits = {"low": layer.out.low, "high": layer.out.high}
-    divide = partial(ops.divide_log2, **shifts, **limits)
+    divide = partial(ops.divide_log2, **shifts, **limits, mul=layer.mul)
     if exact:
-        divide = partial(ops.divide_exact, **shifts, **limits, divide_shift=layer.divide_shift)
+        divide = partial(ops.divide_exact, **shifts, **limits)
 
     def step(q: Tensor, kv: Tensor, divisor: Tensor) -> Tensor:
         return divide(ops.query_values(q, kv, layer.heads, bound), divisor)

@@ -47,7 +47,7 @@ class Check:
             good = good and all(abs(zero) <= FARTHEST for zero in out.zero_points)
             domain = f"{out.shape[-1]} numbers from -{FARTHEST} to {FARTHEST}"
             self.field("zero_points", list(out.zero_points), domain, good)
-        if out.format in ("power", "float"):
+        if out.format in ("power", "reciprocal"):
             good = isinstance(self.layer, QDivisor) and not out.signed
             good = good and out.bits == (4 if out.format == "power" else 8)
             self.field("format", out.format, "uniform except of a divisor, unsigned", good)

@@ -41,8 +41,8 @@ class QTensor(Config):
 
     Channels may have zero points of their own: ``zero_points`` instead of ``zero_point``, which
     then is 0. Format ``log2``: ``value = 2**-q``, and q = 15 stands for 0 (scale 1, unsigned, 4
-    bits). Formats of divisors, unsigned: ``power``, ``value = scale * 2**q`` (4 bits); ``float``,
-    ``value = scale * m * 2**e`` with m in the first half of the channels, e in the second (8 bits).
+    bits). Formats of divisors, unsigned: ``power``, ``value = scale * 2**q`` (4 bits);
+    ``reciprocal``, what `golden.ops.invert` gives of ``value / scale`` (8 bits).
     """
 
     shape: tuple[int, ...]
@@ -52,7 +52,7 @@ class QTensor(Config):
     zero_point: int = 0
     shifts: tuple[int, ...] | None = None  # per channel, 0..3: PTF of the residual stream
     zero_points: tuple[int, ...] | None = None
-    format: Literal["uniform", "log2", "power", "float"] = "uniform"
+    format: Literal["uniform", "log2", "power", "reciprocal"] = "uniform"
 
     @property
     def low(self) -> int:
@@ -178,7 +178,8 @@ class QKeySum(_Layer):
 class QDivisor(_Layer):
     """Linear attention: per head ``max(q, 0) @ sums.T >> pre_shift``, rounded to ``out.format``.
 
-    ``power``: codes of `golden.ops.log2_round`; ``float``: those of `golden.ops.float_round`.
+    ``power``: codes of `golden.ops.log2_round`; ``reciprocal``: those of `golden.ops.invert`, with
+    the table ``name.table`` int32 ``[256]`` of u16.
     """
 
     kind: Literal["divisor"] = "divisor"
@@ -192,7 +193,7 @@ class QQuotient(_Layer):
     """Linear attention: per head ``max(q, 0) @ kv.T`` over the divisor of the token and head.
 
     See `golden.ops.divide_log2` for divisors in format ``power``, `golden.ops.divide_exact` for
-    ``float``; ``divide_shift`` is of the latter only.
+    ``reciprocal``, which has no need of ``mul``: their table has that factor.
     """
 
     kind: Literal["quotient"] = "quotient"
@@ -200,9 +201,8 @@ class QQuotient(_Layer):
     kv: str
     divisor: str
     heads: int
-    mul: int
+    mul: int = 0
     pre_shift: int = 0
-    divide_shift: int = 0
     post_shift: int = 16
 
 

@@ -68,7 +68,7 @@ class Scheme(Config):
     ] = False
     division: Annotated[
         Literal["log2", "reciprocal"],
-        Field(description="by powers of two, or by 8-bit reciprocals; of linear attention"),
+        Field(description="by powers of two, or by reciprocals; of linear attention"),
     ] = "log2"
     requant: Annotated[
         Literal["multiplier", "shift"],
@@ -97,11 +97,13 @@ class Scheme(Config):
                 f"pot_groups must leave one of groups ({self.groups}) uniform, "
                 f"not {self.pot_groups}"
             )
+        if self.division == "reciprocal" and self.requant == "shift":
+            raise ValueError("division = 'reciprocal' multiplies: it needs requant = 'multiplier'")
         return self
 
     @classmethod
     def for_config(cls, preset: str, config: AcceleratorConfig) -> "Scheme":
-        """Preset, with bits, array and requantisation as `config` has them.
+        """Preset, with bits, array, requantisation and division as `config` has them.
 
         Raises
         ------
@@ -129,6 +131,7 @@ class Scheme(Config):
             groups=config.groups,
             pot_groups=0 if preset == "trio" else config.pot_groups,  # its filters are uniform
             requant=config.requant,
+            division=config.division,
         )
 
 

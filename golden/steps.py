@@ -41,7 +41,7 @@ def step_of(layer: QLayer, tensors: dict[str, Tensor], formats: dict[str, QTenso
         case QLookup():
             return _lookup(layer, tensors)
         case QKeyValue() | QKeySum() | QDivisor() | QQuotient():
-            return attention_step(layer, formats)
+            return attention_step(layer, tensors, formats)
         case QMatMul():
             return _matmul(layer, formats[layer.a], formats[layer.b])
         case QSoftmax():

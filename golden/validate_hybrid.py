@@ -19,6 +19,7 @@ __all__ = ["check_hybrid", "check_product", "check_shifts"]
 
 MAX_KERNEL = 7
 MAX_CODE = 15  # of a log2 divisor
+MAX_EXPONENT = 16  # of a reciprocal
 MAX_SHIFT = 32
 
 
@@ -141,8 +142,8 @@ def _check_divisor(check: Check, layer: QDivisor, formats: Formats) -> None:
     for name, x in ((layer.q, q), (layer.sums, sums)):
         check.plain(name, x)
     _check_heads(check, layer.heads, q.shape[1])
-    check.field("format", out.format, "power or float", out.format in ("power", "float"))
-    lanes = layer.heads * (2 if out.format == "float" else 1)
+    check.field("format", out.format, "power or reciprocal", out.format in ("power", "reciprocal"))
+    lanes = layer.heads * (1 if out.format == "power" else 3)
     check.shape("the result", out.shape, (q.shape[0], lanes))
     check.no_zero_point(layer.name, out)
     check.no_shifts(layer.name, out)
@@ -156,22 +157,18 @@ def _check_quotient(check: Check, layer: QQuotient, formats: Formats) -> None:
     check.rank(f"operand {layer.q!r}", q, 2)
     _check_heads(check, layer.heads, q.shape[1])
     check.shape(f"operand {layer.kv!r}", kv.shape, (q.shape[1] // layer.heads, q.shape[1]))
-    exact = divisor.format == "float"
-    allowed = divisor.format in ("power", "float")
-    check.field(f"format of {layer.divisor!r}", divisor.format, "power or float", allowed)
-    lanes = layer.heads * (2 if exact else 1)
+    exact = divisor.format == "reciprocal"
+    allowed = divisor.format in ("power", "reciprocal")
+    check.field(f"format of {layer.divisor!r}", divisor.format, "power or reciprocal", allowed)
+    lanes = layer.heads * (3 if exact else 1)
     check.shape(f"operand {layer.divisor!r}", divisor.shape, (q.shape[0], lanes))
     check.shape("the result", layer.out.shape, q.shape)
     check.signed(layer.kv, kv)
     check.signed(layer.name, layer.out)
     for name, x in ((layer.q, q), (layer.kv, kv), (layer.name, layer.out)):
         check.plain(name, x)
-    check.within("mul", 0, 65535)
+    check.within("mul", 0, 0 if exact else 65535)
     check.within("pre_shift", 0, 15)
-    check.within("post_shift", 1, MAX_SHIFT if exact else MAX_SHIFT - MAX_CODE)
-    if exact:
-        check.within("divide_shift", 1, MAX_SHIFT - MAX_CODE)
-    else:
-        check.field("divide_shift", layer.divide_shift, "0", layer.divide_shift == 0)
+    check.within("post_shift", 1, MAX_SHIFT - (MAX_EXPONENT if exact else MAX_CODE))
     bound = quotient_bound(q, kv)
     check_range(layer, -bound, bound)

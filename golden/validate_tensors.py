@@ -99,6 +99,8 @@ def _expected(layer: QLayer, formats: Mapping[str, QTensor]) -> Expected:
             return {"bias": (torch.int32, shape[1:]), "mul": (torch.int32, shape[1:])}
         case QLookup():
             return {"table": (torch.int16, (256,))}
+        case QDivisor() if layer.out.format == "reciprocal":
+            return {"table": (torch.int32, (256,))}
         case _:
             return {}
 
@@ -159,6 +161,8 @@ def _check_values(
             check_range(layer, *linear_range(ones, tensors["bias"], x.low, x.high))
         case QLookup():
             _within(f"{layer.name}.table", tensors["table"], layer.out.low, layer.out.high)
+        case QDivisor() if tensors:
+            _within(f"{layer.name}.table", tensors["table"], 0, 65535)
 
 
 def _check_product(layer: QLinear | QConv, tensors: Mapping[str, Tensor], x: QTensor) -> None:

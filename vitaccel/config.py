@@ -54,6 +54,12 @@ class AcceleratorConfig(Config):
         Literal["multiplier", "shift"],
         Field(description="scale accumulators by multiplier and shift, or by a shift alone"),
     ] = "multiplier"
+    division: Annotated[
+        Literal["log2", "reciprocal"],
+        Field(
+            description="linear attention divides by powers of two, or by reciprocals of 16 bits"
+        ),
+    ] = "log2"
     post_cycles: Annotated[int, _int(1, 16, "cycles of POST for a word: rows / this lanes")] = 1
     vector_cycles: Annotated[int, _int(1, 16, "cycles of VECTOR for a word, alike")] = 1
     array_products: Annotated[
@@ -128,9 +134,24 @@ class AcceleratorConfig(Config):
                 f"activation_words must be a multiple of activation_banks "
                 f"({self.activation_banks}), not {self.activation_words}"
             )
+        if self.division == "reciprocal":
+            self._check_reciprocal()
         if self.core == "serial":
             self._check_serial()
         return self
+
+    def _check_reciprocal(self) -> None:
+        for name, value in {"hybrid": True, "requant": "multiplier"}.items():
+            if getattr(self, name) != value:
+                raise ValueError(
+                    f"{name} must be {value!r} for division = 'reciprocal', "
+                    f"not {getattr(self, name)!r}"
+                )
+        if self.post_lanes % 4:
+            raise ValueError(
+                f"rows / post_cycles must be a multiple of 4 for division = 'reciprocal', "
+                f"not {self.post_lanes}"
+            )
 
     def _check_serial(self) -> None:
         only = {

@@ -87,8 +87,8 @@ class Division(IntEnum):
     """Part of POST in the division of linear attention, see `golden.ops.linear_attention`."""
 
     NONE = 0
-    CODE = 1  # the result is the code of the divisor
-    DIVIDE = 2  # lanes of `residual` are codes, added to `post_shift`
+    CODE = 1  # the result is the code of the divisor, or of its reciprocal
+    DIVIDE = 2  # lanes of `residual` are codes: of the shift, or of factor and shift
 
 
 class Status(IntEnum):

@@ -6,15 +6,16 @@ from golden.ops.isqrt import isqrt
 from golden.ops.layernorm import LayerNormConstants, layernorm, layernorm_constants
 from golden.ops.linear import linear, linear_bound, linear_range
 from golden.ops.linear_attention import (
-    RECIPROCALS,
     divide_exact,
     divide_log2,
     divisor,
     float_round,
+    invert,
     key_sum,
     key_value,
     log2_round,
     query_values,
+    reciprocals,
 )
 from golden.ops.log2_matmul import LOG2_ROW_SUM, log2_matmul
 from golden.ops.matmul import exact_dtype, matmul
@@ -27,7 +28,6 @@ from golden.ops.softmax import exp_table, softmax
 
 __all__ = [
     "LOG2_ROW_SUM",
-    "RECIPROCALS",
     "LayerNormConstants",
     "activation_table",
     "conv",
@@ -38,6 +38,7 @@ __all__ = [
     "exp_table",
     "float_round",
     "gelu_table",
+    "invert",
     "isqrt",
     "key_sum",
     "key_value",
@@ -57,6 +58,7 @@ __all__ = [
     "quantize_input",
     "query_values",
     "reciprocal",
+    "reciprocals",
     "requant",
     "softmax",
 ]

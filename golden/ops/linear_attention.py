@@ -10,22 +10,20 @@ from torch import Tensor
 from golden.ops.matmul import matmul
 
 __all__ = [
-    "RECIPROCALS",
     "divide_exact",
     "divide_log2",
     "divisor",
     "float_round",
+    "invert",
     "key_sum",
     "key_value",
     "log2_round",
     "query_values",
+    "reciprocals",
 ]
 
 CODE_BITS = 4  # of a log2 divisor
-# ``round(2**16 / m)`` for mantissas m, at most 65535; 0 as 1.
-RECIPROCALS = torch.tensor(
-    [min(65535, ((1 << 17) // m + 1) // 2) for m in (1, *range(1, 256))], dtype=torch.float64
-)
+HIDDEN = 128  # least mantissa
 
 
 def _heads(x: Tensor, heads: int) -> Tensor:
@@ -121,30 +119,69 @@ def log2_round(x: Tensor, bits: int = CODE_BITS) -> Tensor:
     the square root of 2: they differ for 82 of the numbers below 1024.
     """
     x = x.to(torch.int64).clamp(min=1)
-    leading = torch.frexp(x.to(torch.float64))[1].to(torch.int64) - 1
+    leading = _leading(x)
     below = (2 * x) >> leading & 1  # bit i-1 of x; bit i of 2x
     return (leading + below * (leading > 0)).clamp(max=(1 << bits) - 1).to(torch.uint8)
 
 
-def float_round(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mantissa of 8 bits and exponent of numbers: ``x >> e``, ``e = max(0, i - 7)``.
+def _leading(x: Tensor) -> Tensor:
+    """Index of the leading one of integers from 1, below 2**52."""
+    return torch.frexp(x.to(torch.float64))[1].to(torch.int64) - 1
 
-    i is the index of the leading one; 0 is taken as 1. Exact below 256; above, what the mantissa
-    lacks is dropped, less than 1/128 of x.
+
+def float_round(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mantissa of 8 bits and exponent: ``m = min(255, (256 x + 2**e) >> (e + 1))``, half up.
+
+    e is the index of the leading one of x, for 0 that of 1. ``m * 2**(e - 7)`` is x exactly below
+    256; above it errs by less than 1/256 of x.
 
     Parameters
     ----------
     x
-        Integers from 0 to 2**22.
+        Integers from 0 to 2**17 - 1.
 
     Returns
     -------
     tuple
-        uint8 mantissa 1 to 255 and uint8 exponent 0 to 15, shape of ``x``.
+        int64 mantissa 128 to 255, of 0 it is 0; int64 exponent 0 to 16; shape of ``x``.
     """
-    x = x.to(torch.int64).clamp(min=1)
-    exponent = (torch.frexp(x.to(torch.float64))[1].to(torch.int64) - 8).clamp(min=0)
-    return (x >> exponent).to(torch.uint8), exponent.to(torch.uint8)
+    x = x.to(torch.int64)
+    exponent = _leading(x.clamp(min=1))
+    return ((x << 8) + (1 << exponent) >> exponent + 1).clamp_(max=255), exponent
+
+
+def reciprocals(numerator: float) -> Tensor:
+    """Table of ``min(65535, round(numerator / m))`` for mantissas m of `float_round`.
+
+    Entries below 128 are that of 128: a divisor of 0 counts as 1.
+
+    Returns
+    -------
+    Tensor
+        int32 ``[256]``.
+    """
+    mantissa = torch.arange(256, dtype=torch.float64).clamp(min=HIDDEN)
+    return torch.floor(numerator / mantissa + 0.5).clamp(max=65535).to(torch.int32)
+
+
+def invert(x: Tensor, table: Tensor) -> Tensor:
+    """Reciprocals of divisors: ``r = table[m]``, to be taken times ``2**-e``; see `float_round`.
+
+    Parameters
+    ----------
+    x
+        Integers from 0 to 2**17 - 1, ``[..., heads]``.
+    table
+        256 entries from 0 to 65535.
+
+    Returns
+    -------
+    Tensor
+        uint8 ``[..., 3 * heads]``: low bytes of r, high bytes of r, exponents e.
+    """
+    mantissa, exponent = float_round(x)
+    factor = table.to(torch.int64)[mantissa]
+    return torch.cat((factor & 255, factor >> 8, exponent), dim=-1).to(torch.uint8)
 
 
 def divide_log2(
@@ -174,40 +211,29 @@ def divide_log2(
 
 
 def divide_exact(
-    acc: Tensor,
-    divisors: Tensor,
-    *,
-    mul: int,
-    pre_shift: int,
-    divide_shift: int,
-    post_shift: int,
-    low: int,
-    high: int,
+    acc: Tensor, inverse: Tensor, *, pre_shift: int, post_shift: int, low: int, high: int
 ) -> Tensor:
-    """Numerators times the reciprocals of divisors, then a requantisation.
+    """Numerators times reciprocals: a requantisation of which the divisor sets factor and shift.
 
-    With mantissa m and exponent e of the divisor, ``t = acc >> pre_shift`` (floor),
-    ``s = divide_shift + e``, ``u = clamp18((t * RECIPROCALS[m] + 2**(s - 1)) >> s)``,
-    ``y = clamp((u * mul + 2**(post_shift - 1)) >> post_shift, low, high)``. clamp18 saturates to
-    18 bits signed.
+    ``t = acc >> pre_shift`` (floor), ``s = post_shift + e``,
+    ``y = clamp((t * r + 2**(s - 1)) >> s, low, high)``.
 
     Parameters
     ----------
     acc
         Integers ``[batch, tokens, heads * dim]``, t in 18 bits signed.
-    divisors
-        uint8 ``[batch, tokens, 2 * heads]``: mantissas, then exponents, of `float_round`.
+    inverse
+        uint8 ``[batch, tokens, 3 * heads]``: r and e of `invert`; post_shift + e from 1 to 32.
 
     Returns
     -------
     Tensor
-        int8, shape of ``acc``.
+        int8, shape of ``acc``; 0 where ``acc`` is 0, whatever the divisor.
     """
-    mantissa, exponent = divisors.chunk(2, dim=-1)
-    factor = RECIPROCALS[mantissa.long()] * torch.exp2(-exponent.to(torch.float64) - divide_shift)
+    least, most, exponent = inverse.to(torch.float64).chunk(3, dim=-1)
+    factor = (least + 256 * most) * torch.exp2(-exponent - post_shift)
     t = torch.floor(acc.to(torch.float64) * 2.0**-pre_shift)
-    u = torch.floor(t * _spread(factor, t) + 0.5).clamp_(-(1 << 17), (1 << 17) - 1)
-    y = torch.floor(u * (mul * 2.0**-post_shift) + 0.5)
+    y = torch.floor(t * _spread(factor, t) + 0.5)
     return y.clamp_(low, high).to(torch.int8)
 
 

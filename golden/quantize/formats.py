@@ -54,7 +54,7 @@ def simulate(x: Tensor, out: QTensor, scales: Tensor | None = None) -> Tensor:
     """Quantise and dequantise, with one scale for each channel if given."""
     if out.format == "log2":
         return log2_values(log2_codes(x)).to(x.dtype)
-    if out.format in ("power", "float"):
+    if out.format in ("power", "reciprocal"):
         return _divisors(x, out)
     step = channel_scales(out) if scales is None else scales
     zero = zero_points(out)
@@ -68,7 +68,7 @@ def _divisors(x: Tensor, out: QTensor) -> Tensor:
     if out.format == "power":
         return (torch.exp2(log2_round(integers, out.bits).double()) * out.scale).to(x.dtype)
     mantissa, exponent = float_round(integers)
-    return (mantissa * torch.exp2(exponent.double()) * out.scale).to(x.dtype)
+    return (mantissa * torch.exp2(exponent.double() - 7) * out.scale).to(x.dtype)
 
 
 def channel_scales(out: QTensor) -> Tensor:
@@ -197,8 +197,8 @@ class Formats:
         tokens, heads = layer.shape
         if self.scheme.division == "log2":
             return QTensor(shape=layer.shape, bits=4, signed=False, scale=unit, format="power")
-        shape = (tokens, 2 * heads)
-        return QTensor(shape=shape, bits=8, signed=False, scale=unit, format="float")
+        shape = (tokens, 3 * heads)
+        return QTensor(shape=shape, bits=8, signed=False, scale=unit, format="reciprocal")
 
     def divisor_unit(self, layer: Divisor) -> float:
         """Scale of a divisor's accumulators."""

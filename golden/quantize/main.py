@@ -207,7 +207,8 @@ class _Run:
             case KeySum():
                 made = maker.key_sum(layer)
             case Divisor():
-                made = maker.divisor(layer)
+                made, tensors = maker.divisor(layer)
+                self.tensors |= tensors
             case Quotient():
                 made = maker.quotient(layer)
             case Pool():

@@ -1,5 +1,6 @@
 """Integer layers that multiply activations with each other, without weights of their own."""
 
+import math
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor
 
 from golden.bounds import magnitude, matmul_bound, quotient_bound, relu_magnitude
 from golden.network import Divisor, KeySum, KeyValue, MatMul, Pool, Quotient
+from golden.ops import reciprocals
 from golden.qnetwork import (
     QDivisor,
     QKeySum,
@@ -25,6 +27,8 @@ __all__ = ["AttentionQuantizer", "quantize_matmul"]
 
 LOG2_UNIT = 2.0**-14  # of the accumulators of log2 probabilities
 MAX_CODE = 15  # of a log2 divisor
+MAX_EXPONENT = 16  # of a reciprocal
+MAX_MUL = 65535
 MAX_POST_SHIFT = 32
 
 
@@ -87,8 +91,9 @@ class AttentionQuantizer:
             post_shift=post_shift,
         )
 
-    def divisor(self, layer: Divisor) -> QDivisor:
-        return QDivisor(
+    def divisor(self, layer: Divisor) -> tuple[QDivisor, dict[str, Tensor]]:
+        """Codes of the divisors; reciprocals have the factor of the quotient in their table."""
+        made = QDivisor(
             name=layer.name,
             out=self.formats.of(layer.name),
             q=self.alias[layer.a],
@@ -96,14 +101,19 @@ class AttentionQuantizer:
             heads=layer.heads,
             pre_shift=self.formats.divisor_shift(layer),
         )
+        if made.out.format == "power":
+            return made, {}
+        (quotient,) = self.calibration.users[layer.name]
+        assert isinstance(quotient, Quotient)
+        numerator = self._exact(quotient)[0]
+        return made, {f"{layer.name}.table": reciprocals(numerator)}
 
     def quotient(self, layer: Quotient) -> QQuotient:
-        """With the divisor's codes c: ``y = (t * mul * 2**-c) * 2**-post_shift``."""
-        q, kv, below, out = (
-            self.formats.of(name) for name in (layer.q, layer.kv, layer.divisor, layer.name)
-        )
-        bound = quotient_bound(q, kv)
-        ratio = q.scale * kv.scale / below.scale / out.scale
+        """With the divisor's codes c: ``y = (t * mul * 2**-c) * 2**-post_shift``.
+
+        With reciprocals r and e: ``y = (t * r * 2**-e) * 2**-post_shift``.
+        """
+        out, bound, ratio = self._ratio(layer)
         fields: dict[str, Any] = {
             "name": layer.name,
             "out": out,
@@ -112,8 +122,9 @@ class AttentionQuantizer:
             "divisor": self.alias[layer.divisor],
             "heads": layer.heads,
         }
-        if below.format == "float":
-            return QQuotient(**fields, **self._exact(layer, ratio, bound))
+        if self.scheme.division == "reciprocal":
+            _, pre_shift, post_shift = self._exact(layer)
+            return QQuotient(**fields, pre_shift=pre_shift, post_shift=post_shift)
         ratio *= self.level(layer)
         mul, pre_shift, post_shift = self._fit(ratio, -bound, bound)
         excess = max(0, post_shift - (MAX_POST_SHIFT - MAX_CODE))
@@ -124,23 +135,21 @@ class AttentionQuantizer:
             post_shift=post_shift - excess,
         )
 
-    def _exact(self, layer: Quotient, ratio: float, bound: int) -> dict[str, Any]:
-        """Shifts for which the quotients of the calibration images take 17 bits and a sign."""
+    def _ratio(self, layer: Quotient) -> tuple[QTensor, int, float]:
+        """Result, greatest sum, and scale of numerators over divisors in units of the result."""
+        q, kv, below, out = (
+            self.formats.of(name) for name in (layer.q, layer.kv, layer.divisor, layer.name)
+        )
+        return out, quotient_bound(q, kv), q.scale * kv.scale / below.scale / out.scale
+
+    def _exact(self, layer: Quotient) -> tuple[float, int, int]:
+        """Numerator of the reciprocals, of which the greatest take 16 bits, and the shifts."""
+        _, bound, ratio = self._ratio(layer)
         _, pre_shift, _ = self._fit(1.0, -bound, bound)
-        out = self.formats.of(layer.name)
-        # t * 2**16 / m / 2**e is below quotient / (scale_out * ratio) * 2**(16 - pre_shift)
-        largest = out.high / ratio * 2.0 ** (16 - pre_shift)
-        divide_shift = 1
-        while largest / (1 << divide_shift) >= 1 << 16 and divide_shift < 17:
-            divide_shift += 1
-        unit = torch.tensor([ratio * 2.0 ** (pre_shift - 16 + divide_shift)])
-        fitted = fit_requant(unit.double(), -(1 << 17), (1 << 17) - 1, mode=self.scheme.requant)
-        return {
-            "mul": int(fitted.mul),
-            "pre_shift": pre_shift,
-            "divide_shift": divide_shift,
-            "post_shift": fitted.post_shift,
-        }
+        unit = ratio * 2.0**pre_shift  # of t over a divisor of 1, which has the mantissa 2**7
+        room = math.floor(math.log2(MAX_MUL / unit))
+        post_shift = min(max(room, 1), MAX_POST_SHIFT - MAX_EXPONENT)
+        return unit * 2.0 ** (post_shift + 7), pre_shift, post_shift
 
     def level(self, layer: Quotient) -> float:
         """Factor that makes up, in the mean, for divisors rounded to powers of two.

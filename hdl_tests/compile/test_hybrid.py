@@ -32,6 +32,7 @@ CASES = {
         {},
     ),
     "wide-heads": (BASE.replace(columns=8, post_words=1024), {"width": 64, "heads": 8}),
+    "reciprocals": (BASE.replace(columns=8, division="reciprocal"), {"exact": True}),
     "engine": (BASE.replace(depthwise_taps=3, depthwise_bits=8), {}),
     "engine-in-parts": (
         BASE.replace(
@@ -109,6 +110,21 @@ def refusal(config: AcceleratorConfig, side: int = 9, width: int = 8, heads: int
 def test_refuses_convolutions_without_their_gateware() -> None:
     assert refusal(BASE.replace(hybrid=False)) == (
         "layer stem is a 3 x 3 convolution, which needs hybrid = true; set it"
+    )
+
+
+def test_refuses_another_division() -> None:
+    with pytest.raises(ConfigError) as caught:
+        compile_network(random_hybrid(exact=True), BASE)
+    assert str(caught.value) == (
+        "layer near.divisor divides by reciprocals, but the accelerator by powers of two; "
+        "set division = 'reciprocal', or quantise for this accelerator"
+    )
+    with pytest.raises(ConfigError) as caught:
+        compile_network(random_hybrid(), BASE.replace(division="reciprocal"))
+    assert str(caught.value) == (
+        "layer near.divisor divides by powers of two, but the accelerator by reciprocals; "
+        "set division = 'log2', or quantise for this accelerator"
     )
 
 

@@ -167,6 +167,8 @@ def test_digest_is_stable_across_processes() -> None:
 
 def test_digest_differs_with_every_parameter() -> None:
     base = AcceleratorConfig(columns=16, pot_columns=8)
+    hybrid = base.replace(hybrid=True)
+    assert hybrid.digest() != hybrid.replace(division="reciprocal").digest()
     serial = PRESETS["tiny"].replace(core="serial", row_words=16)
     assert serial.digest() != serial.replace(core="parallel").digest()
     changes: dict[str, Any] = {
@@ -182,7 +184,8 @@ def test_digest_differs_with_every_parameter() -> None:
         "row_words": 63,
         "table_slots": 3, "axi_bytes": 4, "burst_beats": 31, "queue_depth": 3,
     }  # fmt: skip
-    assert {"core", *changes} == FIELDS.keys()  # a serial core has no other columns
+    # a serial core has no other columns, only hybrids divide
+    assert {"core", "division", *changes} == FIELDS.keys()
     digests = {base.replace(**{name: value}).digest() for name, value in changes.items()}
     assert len(digests | {base.digest()}) == len(changes) + 1
     assert all(re.fullmatch("[0-9a-f]{12}", digest) for digest in digests)
@@ -221,6 +224,28 @@ def test_derived_properties_of_presets() -> None:
         )
         for name, p in PRESETS.items()
     } == DERIVED
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({}, "hybrid must be True for division = 'reciprocal', not False"),
+        (
+            {"hybrid": True, "requant": "shift"},
+            "requant must be 'multiplier' for division = 'reciprocal', not 'shift'",
+        ),
+        (
+            {"hybrid": True, "post_cycles": 4},
+            "rows / post_cycles must be a multiple of 4 for division = 'reciprocal', not 2",
+        ),
+    ],
+)
+def test_reciprocals_refuse_what_they_cannot_be_made_of(
+    change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        AcceleratorConfig().replace(division="reciprocal", **change)
+    assert str(refused.value) == message
 
 
 def test_packing_needs_pairs_of_uniform_groups() -> None:

@@ -176,7 +176,10 @@ def test_attention_by_itself_is_the_model() -> None:
     ("change", "reason"),
     [
         ("kernel", "linear attention must have ReLU as kernel of q"),
-        ("ones", "only ones may be put beside activations, for linear attention"),
+        (
+            "ones",
+            "activations may be padded by ones for linear attention, by zeros in a convolution",
+        ),
         ("first", "linear attention must divide: values need one column of ones, the last"),
         ("eps", "only up to 0.001 may be added to the divisors of linear attention"),
         (

@@ -35,22 +35,35 @@ def test_the_other_rule_of_trio_vit_is_another_rule() -> None:
     assert int((other != ops.log2_round(x)).sum()) == 82
 
 
-def test_floats_are_exact_below_256_and_within_a_128th_above() -> None:
-    x = torch.arange(1 << 18)
-    mantissa, exponent = (part.long() for part in ops.float_round(x))
-    back = mantissa << exponent
-    assert back[0] == 1
-    assert torch.equal(back[1:256], x[1:256])
-    lost = (x - back)[1:].double() / x[1:]
-    assert 0 <= lost.min()
-    assert lost.max() < 1 / 128
-    assert int(exponent.max()) == 10
+def test_floats_are_exact_below_256_and_within_a_256th_above() -> None:
+    x = torch.arange(1 << 17)
+    mantissa, exponent = ops.float_round(x)
+    assert (int(mantissa[0]), int(exponent[0])) == (0, 0)
+    assert (int(mantissa[1:].min()), int(mantissa.max()), int(exponent.max())) == (128, 255, 16)
+    for value in range(1, 1 << 12):
+        e = value.bit_length() - 1
+        m = min(255, rounded(Fraction(value * 128, 1 << e)))
+        assert (int(mantissa[value]), int(exponent[value])) == (m, e)
+    back = mantissa * torch.exp2(exponent.double() - 7)
+    assert torch.equal(back[1:256], x[1:256].double())
+    assert ((back - x)[1:].abs() * 256 < x[1:]).all()
 
 
 def test_reciprocals_are_the_nearest_16_bits() -> None:
-    for m in range(2, 256):
-        assert int(ops.RECIPROCALS[m]) == rounded(Fraction(1 << 16, m))
-    assert ops.RECIPROCALS[:2].tolist() == [65535, 65535]
+    table = ops.reciprocals(7654321.5)
+    for m in range(128, 256):
+        assert int(table[m]) == rounded(Fraction(15308643, 2 * m))
+    assert (table[:128] == table[128]).all()
+    assert int(ops.reciprocals(2.0**23)[128]) == 65535
+
+
+def test_inverses_are_two_bytes_and_an_exponent() -> None:
+    x = torch.tensor([0, 1, 3, 70000])
+    got = ops.invert(x, ops.reciprocals(50000.0 * 128)).view(3, 4)
+    mantissas = [128, 128, 192, 137]  # 70000 / 2**16 * 128 = 136.7
+    factors = [rounded(Fraction(50000 * 128, m)) for m in mantissas]
+    assert (got[0] + 256 * got[1].int()).tolist() == factors
+    assert got[2].tolist() == [0, 0, 1, 16]
 
 
 @pytest.mark.parametrize("heads", [1, 3])
@@ -93,20 +106,31 @@ def test_quotients_by_shifts_are_exact_in_every_bit() -> None:
 
 def test_exact_quotients_follow_their_formula() -> None:
     rng = torch.Generator().manual_seed(0)
-    acc = torch.randint(-(1 << 17), 1 << 17, (1, 200, 4), generator=rng)
-    below = torch.randint(1, 1 << 17, (1, 200, 2), generator=rng)
-    mantissa, exponent = ops.float_round(below)
-    fixed = {"mul": 51234, "pre_shift": 0, "divide_shift": 7, "post_shift": 16}
-    divisors = torch.cat((mantissa, exponent), -1)
-    got = ops.divide_exact(acc.double(), divisors, **fixed, low=-128, high=127)
+    acc = torch.randint(-(1 << 19), 1 << 19, (1, 200, 4), generator=rng)
+    inverse = torch.randint(256, (1, 200, 6), generator=rng)
+    inverse[..., 4:] %= 17
+    got = ops.divide_exact(
+        acc.double(), inverse.byte(), pre_shift=2, post_shift=16, low=-128, high=127
+    )
     for token in range(200):
         for channel in range(4):
-            head, s = channel // 2, 7 + int(exponent[0, token, channel // 2])
-            factor = int(ops.RECIPROCALS[int(mantissa[0, token, head])])
-            u = (int(acc[0, token, channel]) * factor + (1 << s - 1)) >> s
-            u = max(-(1 << 17), min((1 << 17) - 1, u))
-            y = (u * 51234 + (1 << 15)) >> 16
+            least, most, exponent = (int(v) for v in inverse[0, token, channel // 2 :: 2])
+            s = 16 + exponent
+            y = ((int(acc[0, token, channel]) >> 2) * (least + 256 * most) + (1 << s - 1)) >> s
             assert got[0, token, channel] == max(-128, min(127, y))
+
+
+def test_quotients_by_reciprocals_are_those_of_real_numbers() -> None:
+    """Within the errors of mantissa and reciprocal, and half a unit."""
+    rng = torch.Generator().manual_seed(0)
+    below = torch.randint(1, 1 << 17, (1, 500, 1), generator=rng)
+    acc = (below * (torch.rand(1, 500, 1, generator=rng) - 0.5)).round()
+    table = ops.reciprocals(200 * 2.0**15)  # 200 times the quotient
+    got = ops.divide_exact(
+        acc, ops.invert(below, table), pre_shift=0, post_shift=8, low=-128, high=127
+    )
+    want = 200 * acc.double() / below
+    assert (got - want).abs().max() <= 0.5 + 100 * (1 / 256 + 1 / 16384)
 
 
 def test_a_dead_row_gives_zeros() -> None:
@@ -117,11 +141,11 @@ def test_a_dead_row_gives_zeros() -> None:
     acc = ops.query_values(q, kv, 1, 1 << 20)
     assert not below.any()
     codes = ops.log2_round(below)
-    fixed = {"mul": 65535, "pre_shift": 0, "low": -128, "high": 127}
-    assert not ops.divide_log2(acc, codes, post_shift=1, **fixed).any()
-    divisors = torch.cat(ops.float_round(below), -1)
-    assert divisors.unique().tolist() == [0, 1]
-    assert not ops.divide_exact(acc, divisors, divide_shift=1, post_shift=1, **fixed).any()
+    fixed = {"pre_shift": 0, "post_shift": 1, "low": -128, "high": 127}
+    assert not ops.divide_log2(acc, codes, mul=65535, **fixed).any()
+    inverse = ops.invert(below, ops.reciprocals(2.0**23))
+    assert inverse.unique().tolist() == [0, 255]
+    assert not ops.divide_exact(acc, inverse, **fixed).any()
 
 
 def test_a_divisor_of_zero_counts_as_one() -> None:
@@ -131,3 +155,8 @@ def test_a_divisor_of_zero_counts_as_one() -> None:
     assert ops.divide_log2(acc, ops.log2_round(zero), post_shift=1, **fixed).tolist() == [[[5, 5]]]
     one = ops.divide_log2(acc, ops.log2_round(zero + 1), post_shift=1, **fixed)
     assert one.tolist() == [[[5, 5]]]
+    table = ops.reciprocals(2.0**15)  # 2**8 over the divisor
+    inverses = [ops.invert(zero + n, table) for n in (0, 1)]
+    assert torch.equal(*inverses)
+    fixed = {"pre_shift": 0, "post_shift": 8, "low": -128, "high": 127}
+    assert ops.divide_exact(acc, inverses[0], **fixed).tolist() == [[[10, 10]]]

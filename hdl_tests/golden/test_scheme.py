@@ -59,6 +59,18 @@ def test_m2q_refuses_an_array_without_power_of_two_columns() -> None:
     assert (scheme.groups, scheme.pot_groups, scheme.depthwise_bits) == (2, 1, 4)
 
 
+def test_accelerator_says_how_attention_divides() -> None:
+    config = PRESETS["efficientvit"]
+    for division in ("log2", "reciprocal"):
+        found = Scheme.for_config("naive", config.replace(division=division))
+        assert found.division == division
+    with pytest.raises(ConfigError) as refusal:
+        SCHEMES["naive"].replace(requant="shift")
+    assert str(refusal.value) == (
+        "division = 'reciprocal' multiplies: it needs requant = 'multiplier'"
+    )
+
+
 def test_unknown_preset_is_refused() -> None:
     with pytest.raises(ConfigError) as refusal:
         Scheme.for_config("w3a3", PRESETS["w8a8"])

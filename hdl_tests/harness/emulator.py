@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hdl_tests.harness.emulated_depthwise import convolve
+from hdl_tests.harness.emulated_division import leading_one, log2_code, reciprocal
 from vitaccel import isa
 from vitaccel.compile.instruction import decode
 from vitaccel.compile.program import Program, Routine
@@ -194,17 +195,23 @@ class Emulator:
             assert np.abs(t).max() < 1 << 17
             row = np.arange(f["n_rows"])
             shift = np.full_like(t, f["post_shift"])
+            code = c.division == "log2"
             u = t * mul
             if f["use_residual"]:
                 at = f["residual"] + row * f["residual_stride"] + word
                 residual = self.activation[at].view(np.int8)
                 u += residual * residual_mul
                 if f["division"] == isa.Division.DIVIDE:
-                    shift += residual & 15
+                    factor, more = (mul, residual & 15) if code else reciprocal(residual)
+                    u, shift = t * factor, shift + more
+            coded = t
+            if f["division"] == isa.Division.CODE:
+                coded = np.vectorize(log2_code if code else leading_one)(t)
+                shift += 0 if code else coded
             u += np.int64(1) << shift - 1
             y = ((u >> shift) + f["zero_point"]).clip(f["low"], f["high"])
             if f["division"] == isa.Division.CODE:
-                y = np.vectorize(self._code)(t)
+                y = np.where(code | (lanes % 4 == 2), coded, y)
             if f["use_table"]:
                 slot = f["table"] + (raw[8] >> 4)
                 y = self.spaces[isa.Space.TABLE][(slot << 8) + (y & 255), lanes]
@@ -272,13 +279,6 @@ class Emulator:
 
     def depthwise(self, f: dict[str, int]) -> None:
         convolve(self.config, self.spaces, f)
-
-    @staticmethod
-    def _code(t: int) -> int:
-        if t <= 1:
-            return 0
-        leading = int(t).bit_length() - 1
-        return min(15, leading + (int(t) >> leading - 1 & 1))
 
     @staticmethod
     def _log2(e: int, n: int, t: int) -> int:

@@ -5,7 +5,7 @@ import math
 import torch
 
 from golden.bounds import magnitude, quotient_bound, relu_magnitude
-from golden.ops import linear_range
+from golden.ops import linear_range, reciprocals
 from golden.qnetwork import (
     QConcat,
     QConv,
@@ -28,6 +28,8 @@ __all__ = ["random_hybrid"]
 
 class HybridBuilder(Builder):
     """Also makes convolutions, tables by channel, linear attention and means."""
+
+    exact = False  # division by reciprocals
 
     def product(
         self,
@@ -110,8 +112,12 @@ class HybridBuilder(Builder):
             QKeySum(name=f"{name}.sum", out=sums, k=k, mul=mul, pre_shift=pre, post_shift=post)
         )
         codes = QTensor(shape=(tokens, heads), bits=4, signed=False, format="power")
+        if self.exact:
+            codes = codes.replace(shape=(tokens, 3 * heads), bits=8, format="reciprocal")
+            self.tensors[f"{name}.divisor.table"] = reciprocals(40000.0 * 128)
         self.add(QDivisor(name=f"{name}.divisor", out=codes, q=q, sums=f"{name}.sum", heads=heads,
                           pre_shift=1))  # fmt: skip
+        factor = 1 << 15 if self.shift else 40000
         bound = quotient_bound(self.x[q], kv)
         return self.add(
             QQuotient(
@@ -121,7 +127,7 @@ class HybridBuilder(Builder):
                 kv=f"{name}.kv",
                 divisor=f"{name}.divisor",
                 heads=heads,
-                mul=1 << 15 if self.shift else 40000,
+                mul=0 if self.exact else factor,
                 pre_shift=max(0, bound.bit_length() - 17),
                 post_shift=9,
             )  # fmt: skip
@@ -152,6 +158,7 @@ def random_hybrid(
     seed: int = 0,
     *,
     shift: bool = False,
+    exact: bool = False,
 ) -> QNetwork:
     """Build a network with random weights and every kind of layer, two scales of attention.
 
@@ -165,12 +172,15 @@ def random_hybrid(
         Share of power-of-two filters in each layer.
     shift
         Multipliers are powers of two.
+    exact
+        Division by reciprocals.
     """
 
     def halved(size: tuple[int, int]) -> tuple[int, int]:
         return (size[0] + 1) // 2, (size[1] + 1) // 2
 
     b = HybridBuilder(8, 8, pot, 4, shift, 8, seed)
+    b.exact = exact
 
     def out(pixels: int, channels: int) -> QTensor:
         return QTensor(shape=(pixels, channels))

@@ -125,6 +125,43 @@ def divided(rng: random.Random, config: AcceleratorConfig) -> tuple[Word, list[i
     return word, [int(v) % 256 for v in y]
 
 
+def inverted(rng: random.Random, config: AcceleratorConfig) -> tuple[Word, list[int]]:
+    """The same with reciprocals: four lanes have one divisor."""
+    word, found = random_word(rng, config), list[int]()
+    word["division"] = division = rng.choice(list(Division))
+    if division == Division.NONE:
+        return word, want(config, word)
+    word |= {"pre_shift": rng.randrange(15), "post_shift": rng.randint(1, 16), "zero_point": 0}
+    if division == Division.CODE:
+        word |= {"post_shift": 1, "low": 0, "high": 255}
+    for first in range(0, config.rows, 4):
+        quad = word["lanes"][first : first + 4]
+        below = torch.tensor([rng.choice([0, 1, 131071, rng.randrange(1 << rng.randrange(1, 18))])])
+        codes = [*ops.invert(below, ops.reciprocals(rng.uniform(1, 1 << 23))).tolist(), 99]
+        for lane, code in zip(quad, codes, strict=True):
+            t = rng.choice([*CORNERS_18, rng.randrange(-(1 << 17), 1 << 17)])
+            t = int(below) if division == Division.CODE else t
+            lane |= {"acc": t << word["pre_shift"], "bias": 0, "residual_mul": 0}
+            lane["residual"] = code - 256 * (code > 127)
+        if division == Division.CODE:
+            for lane in quad:
+                lane["mul"] = 256
+            mantissa, exponent = (int(part) for part in ops.float_round(below))
+            found += [mantissa, mantissa, exponent, mantissa]
+            continue
+        acc = torch.tensor([[[lane["acc"] for lane in quad]]])
+        fields = {f: word[f] for f in ("pre_shift", "post_shift", "low", "high")}
+        found += ops.divide_exact(acc, torch.tensor([[codes[:3]]]), **fields).flatten().tolist()
+    return word, [y % 256 for y in found]
+
+
+def test_divisors_and_quotients_by_reciprocals() -> None:
+    config = TINY.replace(hybrid=True, rows=8, columns=8, division="reciprocal")
+    rng = random.Random(4)
+    words, results = zip(*(inverted(rng, config) for _ in range(300)), strict=True)
+    assert_same(run(config, list(words)), results, words)
+
+
 @pytest.mark.parametrize("config", [TINY, SHIFT], ids=["multiplier", "shift"])
 def test_divisors_and_quotients(config: AcceleratorConfig) -> None:
     config, rng = config.replace(hybrid=True), random.Random(4)

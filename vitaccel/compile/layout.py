@@ -56,6 +56,11 @@ def _side_by_side(parts: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _divisor_layout(layer: QDivisor, query: np.ndarray) -> np.ndarray:
-    """A code is in every lane of its head; it counts as that of the first one."""
+    """Codes are in all lanes of their head, those of reciprocals again and again in four.
+
+    They count as those of the first lanes.
+    """
     dim = int(query.max() + 1) // layer.heads
-    return np.where(query % dim == 0, query // dim, -1)
+    codes = layer.out.shape[1] // layer.heads  # of a head
+    lane = query % dim
+    return np.where(lane < codes, lane * layer.heads + query // dim, -1)

@@ -52,7 +52,7 @@ def pad(
     view = computed(x, "operand")
     need(
         mode == "constant" and value == 1 and view.scale == 1,
-        "only ones may be put beside activations, for linear attention",
+        "activations may be padded by ones for linear attention, by zeros in a convolution",
     )
     return view.moved(functional.pad(view.index, list(widths), value=ONE))
 

@@ -84,11 +84,16 @@ def pad_pixel(low: Lowering, layer: QConv, inputs: np.ndarray) -> View:
 
 
 def _parts(low: Lowering, layer: QConv, inputs: np.ndarray, outputs: np.ndarray) -> Iterator[_Part]:
-    """All output words at once, or of groups as many as fill the columns of the array."""
-    rows = low.config.rows
+    """All output words at once, or of groups as many as fill the columns that take them.
+
+    More would read more words for the same columns: filters of groups are uniform.
+    """
+    config, rows = low.config, low.config.rows
     n_in, n_out = int(inputs.max()) + 1, int(outputs.max()) + 1
     each_in, each_out = n_in // layer.groups, n_out // layer.groups
-    step = len(outputs) if layer.groups == 1 else low.config.groups * rows
+    narrow = layer.weight_bits <= config.weight_bits
+    columns = config.uniform_groups if narrow else config.wide_groups
+    step = len(outputs) if layer.groups == 1 else columns * rows
     for lane in range(0, len(outputs), step):
         own = outputs[lane : lane + step]
         groups = own[own >= 0] // each_out

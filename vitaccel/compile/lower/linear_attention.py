@@ -10,6 +10,7 @@ from golden.qnetwork import QDivisor, QKeySum, QKeyValue, QLayer, QPool, QQuotie
 from vitaccel import isa
 from vitaccel.compile.instruction import View
 from vitaccel.compile.lower.operands import constant, fill, identity, ones, stream
+from vitaccel.compile.lower.products import tables_of
 from vitaccel.compile.lower.state import Lowering, Post
 from vitaccel.compile.lower.stationary import (
     check_stationary,
@@ -135,18 +136,38 @@ def divisor(low: Lowering, layer: QDivisor) -> None:
     Raises
     ------
     ConfigError
-        If divisors are mantissas and exponents.
+        If the accelerator divides in another way.
     """
-    if layer.out.format != "power":
+    exact = layer.out.format == "reciprocal"
+    ways = ("by powers of two", "log2"), ("by reciprocals", "reciprocal")
+    if exact != (low.config.division == "reciprocal"):
+        (way, name), (other, _) = ways[exact], ways[not exact]
         raise ConfigError(
-            f"layer {layer.name} divides by reciprocals, which the accelerator does not; "
-            "quantise with division = 'log2'"
+            f"layer {layer.name} divides {way}, but the accelerator {other}; set division = "
+            f"{name!r}, or quantise for this accelerator"
         )
     words = _head_words(low, layer, layer.heads, layer.q)
     q, sums = (low.layers[name].out for name in (layer.q, layer.sums))
     low.check_sums(layer, q.shape[1] // layer.heads * relu_magnitude(q) * relu_magnitude(sums))
-    post = _post(low, layer, 0, words, layer.pre_shift, 1, isa.Division.CODE)
+    post = _inverses(low, layer, words) if exact else _codes(low, layer, words)
     _per_head(low, layer, layer.sums, {"stationary_stride": 0, "tile_stride": 0}, post, words)
+
+
+def _codes(low: Lowering, layer: QDivisor, words: int) -> Post:
+    return _post(low, layer, 0, words, layer.pre_shift, 1, isa.Division.CODE)
+
+
+def _inverses(low: Lowering, layer: QDivisor, words: int) -> Post:
+    """Mantissas and exponents through tables by lane: low byte, high byte, the exponent itself."""
+    index = np.arange(256)
+    factor = low.tensor(layer, "table")
+    tables = np.stack((factor & 255, factor >> 8, index - 128 & 255))
+    slot = np.tile([0, 1, 2, 2], words * low.config.rows // 4)
+    fields = {"pre_shift": layer.pre_shift, "post_shift": 1, "division": int(isa.Division.CODE)}
+    columns, mul = int8_columns(low.config), np.full(len(slot), 256)
+    mantissas = QTensor(shape=layer.out.shape, zero_point=-128)
+    post = post_of(low, layer.name, mantissas, columns, mul, fields, slot=slot)
+    return replace(post, table=tables_of(low, layer.name, tables))
 
 
 def quotient(low: Lowering, layer: QQuotient) -> None:

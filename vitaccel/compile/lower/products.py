@@ -9,7 +9,7 @@ from vitaccel.compile.instruction import Buffer
 from vitaccel.compile.lower.state import Lowering
 from vitaccel.errors import ConfigError
 
-__all__ = ["pack_product", "per_channel", "post_fields", "table_of"]
+__all__ = ["pack_product", "per_channel", "post_fields", "table_of", "tables_of"]
 
 
 def per_channel(
@@ -66,7 +66,10 @@ def table_of(low: Lowering, layer: QLinear | QConv | QLookup, by_channel: bool =
             f"layer {layer.name} has {len(tables)} tables by channel, which needs hybrid = true; "
             "set it, or quantise with the scheme w8a8"
         )
+    return tables_of(low, layer.name, tables)
+
+
+def tables_of(low: Lowering, name: str, tables: np.ndarray) -> Buffer:
+    """Tables ``[slots, 256]``, indexed by the value plus 128."""
     entries = np.roll(tables, 128, axis=1)  # the hardware indexes by byte, not value
-    return low.parameter(
-        isa.Space.TABLE, layer.name, pack.pack_table(entries.reshape(-1), 1, low.config)
-    )
+    return low.parameter(isa.Space.TABLE, name, pack.pack_table(entries.reshape(-1), 1, low.config))

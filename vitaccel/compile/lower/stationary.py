@@ -57,16 +57,17 @@ def post_of(
     mul: np.ndarray,
     more: dict[str, int],
     bias: np.ndarray | None = None,
+    slot: np.ndarray | None = None,
 ) -> Post:
     """Requantisation by ``mul`` of every lane; output words cycle through the groups.
 
-    ``more``: shifts, and other fields that are not 0.
+    ``more``: shifts, and other fields that are not 0; ``slot``: of each lane's table.
     """
     rows, groups = low.config.rows, columns.groups
     n_words, zero = len(mul) // rows, np.zeros(len(mul), dtype=np.int64)
     select = np.repeat([groups[word % len(groups)] for word in range(n_words)], rows)
     bias = zero if bias is None else bias
-    channels = pack.Channels(bias, mul, zero, select.reshape(-1, rows))
+    channels = pack.Channels(bias, mul, zero, select.reshape(-1, rows), slot)
     packed = pack.pack_post(channels, low.config, name)
     fields = {
         "tile_words": len(groups),

@@ -86,6 +86,8 @@ class RequantLane(wiring.Component):
         See `Requant`.
     residual
         Whether there is one to add.
+    coded
+        Whether the result may be the code of t; only with ``config.hybrid``.
 
     Members
     -------
@@ -98,7 +100,10 @@ class RequantLane(wiring.Component):
     limits, ends : In(limits_layout)
         For stages 8 and 9.
     code : In(1)
-        For stage 9: the result is the code of t. Only with ``config.hybrid``.
+        For stage 9: the result is the code of t.
+    exponent : Out(5)
+        Index of the leading one of t, `EXPONENT` cycles after it entered. Only if lanes that are
+        ``coded`` have it as code.
     o : Out(8)
         After stage 9.
 
@@ -117,11 +122,17 @@ class RequantLane(wiring.Component):
     limits: data.View
     ends: data.View
     code: Signal
+    exponent: Signal
     o: Signal
 
-    def __init__(self, config: AcceleratorConfig, residual: bool = True) -> None:
+    EXPONENT = 2 + DivisorCode.LATENCY
+
+    def __init__(
+        self, config: AcceleratorConfig, residual: bool = True, coded: bool = False
+    ) -> None:
         self.config = config
         self.residual = residual
+        self.coded = coded
         super().__init__({
             "i": In(lane_layout(config)),
             "pre_coarse": In(2),
@@ -132,6 +143,7 @@ class RequantLane(wiring.Component):
             "limits": In(limits_layout()),
             "ends": In(limits_layout()),
             "code": In(1),
+            "exponent": Out(5),
             "o": Out(8),
         })
 
@@ -139,7 +151,7 @@ class RequantLane(wiring.Component):
         m = Module()
         t = self._narrow(m)
         total = self._scale(m, t)
-        self._finish(m, total, self._code(m, t) if self.config.hybrid else None)
+        self._finish(m, total, self._code(m, t) if self.coded else None)
         return m
 
     def _narrow(self, m: Module) -> Value:
@@ -152,8 +164,11 @@ class RequantLane(wiring.Component):
 
     def _code(self, m: Module, t: Value) -> Value:
         """Code of t, for stage 9."""
-        m.submodules.divisor = divisor = DivisorCode(NARROW_BITS)
+        rounds = self.config.division == "log2"
+        m.submodules.divisor = divisor = DivisorCode(NARROW_BITS, rounds=rounds)
         m.d.comb += divisor.t.eq(t)
+        if not rounds:
+            m.d.comb += self.exponent.eq(divisor.code)
         product = scalers(self.config)[0].LATENCY
         return delayed(m, divisor.code, 4 + product - divisor.LATENCY, "divisor_code")
 
