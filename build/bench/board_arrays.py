@@ -57,20 +57,22 @@ def main() -> None:
     known = {row["array"]: row for row in json.loads(path.read_text())} if path.exists() else {}
     versions = (f"{tool} {tools.version(tool)}" for tool in ("yosys", "nextpnr-ecp5", "litedram"))
     how = HOW.format(tools=", ".join(versions))
-    for name in asked.arrays or ARRAYS:
-        known[name] = _measure(name, tuple(asked.seeds))
+    names = asked.arrays or ARRAYS
+    timed = {row["array"]: row for row in json.loads((DOCS / "deit.json").read_text())}
+    for name in names:
+        if name not in timed:
+            parser.error(f"deit.json has no cycles of {name}; run build/bench/deit.py first")
+    for name in names:
+        known[name] = _measure(name, timed[name], tuple(asked.seeds))
         rows = [known[array] for array in ARRAYS if array in known]
         record("board-arrays", "Arrays on the ULX3S-85F", how, COLUMNS, rows)
 
 
-def _measure(name: str, seeds: tuple[int, ...]) -> dict[str, Any]:
+def _measure(name: str, timed: Mapping[str, Any], seeds: tuple[int, ...]) -> dict[str, Any]:
     config = CASES[name].config
     gateware = _build(name, seeds)
     routed = bool(gateware.routings)
     mhz = gateware.median_mhz if routed else MHZ
-    timed = next(
-        row for row in json.loads((DOCS / "deit.json").read_text()) if row["array"] == name
-    )
     cycles = timed["cycles, RTL"] or timed["cycles, estimate"]
     macs = config.rows * config.columns
     slowest = min(gateware.routings.values(), key=lambda routing: routing.fmax_mhz, default=None)
