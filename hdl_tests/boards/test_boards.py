@@ -2,9 +2,10 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
-from amaranth import Module
+from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -35,7 +36,11 @@ boards = pytest.mark.parametrize("board", BOARDS.values(), ids=list(BOARDS))
 class Echo(wiring.Component):
     """Takes the place of `BoardCore`, which takes seconds: what comes in goes out."""
 
-    def __init__(self, config: object, memory: wiring.Component, *rest: object) -> None:
+    rx: Signal
+    tx: Signal
+    lights: Signal
+
+    def __init__(self, config: object, memory: Any, *rest: object) -> None:
         self.memory = memory
         super().__init__({"rx": In(1), "tx": Out(1), "lights": Out(LIGHTS)})
 
