@@ -11,6 +11,7 @@ from amaranth.vendor import LatticeICE40Platform
 
 from vitaccel.flow import tools
 from vitaccel.flow.nextpnr import ROUTER
+from vitaccel.flow.synth import DELAY_TARGET
 from vitaccel.verilog import no_collection
 
 __all__ = ["TOP", "Plan", "make_plan"]
@@ -64,7 +65,7 @@ def make_plan(top: Elaboratable, platform: Any) -> Plan:
             name=TOP,
             do_build=False,
             emit_src=False,
-            script_after_read=_AFTER_READ,
+            script_after_read=_AFTER_READ if ice40 else f"{DELAY_TARGET}\n{_AFTER_READ}",
             script_after_synth=_AFTER_SYNTHESIS,
         )
     _, routing, packing = json.loads(plan.files[f"build_{TOP}.json"])["commands"]

@@ -92,10 +92,14 @@ class Accelerator(wiring.Component):
         }
         if self.config.depthwise_taps:
             units["depthwise"] = Depthwise(self.config)
-        for name, unit in units.items():  # one reset register a unit keeps its fan-out local
+        # A reset register a unit keeps its fan-out local. One after the other: Yosys would make one
+        # of registers that are equal. No command comes before the last one falls.
+        former = shell.unit_reset
+        for name, unit in units.items():
             reset = Signal(name=f"{name}_reset")
-            m.d.sync += reset.eq(shell.unit_reset)
+            m.d.sync += reset.eq(former)
             m.submodules[name] = Shared(unit, reset)
+            former = reset
         vector, mxu, post = units["vector"], units["mxu"], units["post"]
         activation, weights = units["activation"], units["weights"]
 

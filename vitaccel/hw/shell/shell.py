@@ -64,7 +64,7 @@ class Shell(wiring.Component):
     interrupt : Out(1)
         Level, until cleared.
     unit_reset : Out(1)
-        For the compute units; held for `RESET_CYCLES`, so each may delay it by a register.
+        For the compute units; held for `RESET_CYCLES`, so each may delay it by some registers.
     mxu, post, vector, depthwise : Out(UnitPort)
         The compute units, as far as there are; join them by `attach`.
     activation, weight, post_param, table, ... : Out(WritePort)
