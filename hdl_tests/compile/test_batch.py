@@ -15,7 +15,7 @@ from hdl_tests.harness.hybrids import random_hybrid
 from hdl_tests.harness.networks import random_qnetwork
 from hdl_tests.harness.vits import DISTILLED
 from vitaccel import isa
-from vitaccel.compile import compile_network
+from vitaccel.compile import arrange, check, compile_network
 from vitaccel.compile.compiler import finish
 from vitaccel.compile.lower import Strategy, lower, strategies
 from vitaccel.compile.prefetch import prefetch
@@ -112,6 +112,22 @@ def test_weights_are_loaded_once_for_images_that_are_together(space: isa.Space) 
     assert words[4] == alone
     assert words[2] == 2 * alone - classifier  # which meets all images in any case
     assert words[1] == 4 * alone - 3 * classifier
+
+
+@pytest.mark.parametrize("bounded", [True, False])
+def test_no_more_loads_wait_than_a_semaphore_counts(
+    monkeypatch: pytest.MonkeyPatch, bounded: bool
+) -> None:
+    config, network = case("streamed")
+    config = config.replace(activation_words=4096)
+    monkeypatch.setattr(check, "MOST_TOKENS", 8)
+    monkeypatch.setattr(arrange, "MOST_WAITING", 5 if bounded else 1000)
+    lowering = lower(network, config, False, Strategy(together=2), batch=4)
+    if bounded:
+        finish(lowering)
+    else:
+        with pytest.raises(AssertionError, match="deadlock: LOAD of .* never starts"):
+            finish(lowering)
 
 
 HYBRID = AcceleratorConfig(
