@@ -20,7 +20,7 @@ def test_every_number(low: int, high: int, zero_point: int) -> None:
     m.submodules.dut = dut = RoundClamp(coded=True)
     bounds = [Signal(signed(9), name="low"), Signal(signed(9), name="high")]
     zero = Signal(signed(8))
-    found = limits(m, *bounds, zero)
+    found = limits(m, bounds[0], bounds[1], zero)
     m.d.comb += [dut.limits.eq(found), dut.ends.eq(delayed(m, found, 1, "ends"))]
     beyond = [(0, 1, negative) for negative in (0, 1)]
     items = [*((n, 0, int(n < 0)) for n in range(-HALF, HALF)), *beyond]
