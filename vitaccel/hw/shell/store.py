@@ -131,8 +131,6 @@ class Store(wiring.Component):
         pad_bits = exact_log2(beats)
         m.submodules.rows = rows = LocalRows(pad_bits)
         m.submodules.fetch = fetch = Fetch(self.config, pad_bits)
-        # A granule is its bytes and a strobe, which padding lacks.
-        m.submodules.gearbox = gearbox = Gearbox(8 * granule + 1, words, beats, words + beats - 1)
         m.submodules.places = places = Skid(
             data.StructLayout({
                 "address": rows.o.p.address.shape(),
@@ -168,6 +166,14 @@ class Store(wiring.Component):
             for name in ("local", "local_stride", "n_rows", "n_words")
         ]
         wiring.connect(m, fetch.port, wiring.flipped(self.source))
+        self._repack(m, fetch, granule)
+        return outside & (older == 0)
+
+    def _repack(self, m: Module, fetch: Fetch, granule: int) -> None:
+        """Make beats of words; both are whole granules, of as many bytes."""
+        words, beats = self.config.rows // granule, self.config.axi_bytes // granule
+        # A granule is its bytes and a strobe, which padding lacks.
+        m.submodules.gearbox = gearbox = Gearbox(8 * granule + 1, words, beats, words + beats - 1)
         m.d.comb += [
             gearbox.i.valid.eq(fetch.o.valid),
             fetch.o.ready.eq(gearbox.i.ready),
@@ -183,4 +189,3 @@ class Store(wiring.Component):
                 self.beat.p.data.word_select(n, 8 * granule).eq(place),
                 self.beat.p.strobe.word_select(n, granule).eq(place[-1].replicate(granule)),
             ]
-        return outside & (older == 0)
