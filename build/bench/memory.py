@@ -99,7 +99,7 @@ def drawn(found: Run) -> str:
 def main() -> None:
     """Time every case in every batch."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--batches", type=int, nargs="+", default=[1])
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 4])
     batches = parser.parse_args().batches
     rows, bounds = [], []
     for name, (scheme, config) in cases().items():
