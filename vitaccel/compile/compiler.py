@@ -117,12 +117,14 @@ def finish(
     Raises
     ------
     ConfigError
-        If it does not fit; without ``spilling`` also if it would with it.
+        If it does not fit; without ``spilling`` also if it would with it. If instructions would
+        wait for each other for ever: another way of lowering may do.
     """
     arrangement = arrange(lowering, timing or MemoryTiming(), spilling)
     schedule(arrangement.setup)
     schedule(arrangement.main)
     for routine in (arrangement.setup, arrangement.main):
         problems = check_schedule(routine, lowering.config.queue_depth)
-        assert not problems, problems[0]
+        if problems:
+            raise ConfigError(f"this order of instructions does not run: {problems[0]}")
     return link(lowering, arrangement)
