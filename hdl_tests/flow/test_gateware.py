@@ -43,6 +43,7 @@ def test_plan_is_the_same_every_time_and_complete() -> None:
     assert plan.digest() != make_plan(Blinker(), find_board("ulx3s-12f").platform()).digest()
     assert set(plan.files) == {"top.il", "top.ys", "top.lpf"}
     assert plan.tools == ("yosys", "nextpnr-ecp5", "ecppack")
+    assert plan.packing[-1] == "top.bit"
     limits = [line for line in plan.files["top.lpf"].splitlines() if line.startswith("FREQ")]
     assert limits == [
         'FREQUENCY NET "clocking.core_clock" 60000000.0 HZ;',

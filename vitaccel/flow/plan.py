@@ -69,6 +69,8 @@ def make_plan(top: Elaboratable, platform: Any) -> Plan:
             script_after_synth=_AFTER_SYNTHESIS,
         )
     _, routing, packing = json.loads(plan.files[f"build_{TOP}.json"])["commands"]
+    if "--svf" in packing:  # Amaranth wants one beside the bitstream; nobody loads it here
+        packing = packing[: packing.index("--svf")]
     ends = (".il", ".ys", ".lpf", ".pcf")
     kept = {*(f"{TOP}{end}" for end in ends), *platform.extra_files}
     return Plan(
