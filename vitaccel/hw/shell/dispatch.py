@@ -135,6 +135,7 @@ class Dispatch(wiring.Component):
         m.submodules.signals = signals = Queue(HEADER["signal"], self.UNFINISHED - 1)
         finished = Signal(range(self.UNFINISHED + 1))  # done, tokens not yet given
         pending = Signal(HEADER["signal"])  # tokens of the oldest of them, to be given
+        enters = Signal()  # a cycle late: the sequencer's ready and this count are far apart
         entered = Signal(range(self.config.queue_depth * 2 + self.UNFINISHED + 4))
         retires = Signal()
         m.d.comb += [
@@ -143,11 +144,12 @@ class Dispatch(wiring.Component):
             retires.eq((finished != 0) & ~pending.any()),
             signals.o.ready.eq(retires),
             self.give.eq(pending & self.room),
-            self.active.eq((entered != 0) | pending.any()),
+            self.active.eq(enters | (entered != 0) | pending.any()),
         ]
         m.d.sync += [
             finished.eq(finished + self.done - retires),
-            entered.eq(entered + (self.i.valid & self.i.ready) - retires),
+            enters.eq(self.i.valid & self.i.ready),
+            entered.eq(entered + enters - retires),
             pending.eq(Mux(retires, signals.o.payload, pending & ~self.give)),
         ]
         return signals.i.ready
