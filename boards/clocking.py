@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth import ClockSignal, Const, Elaboratable, Instance, Module, Signal
+from amaranth import ClockDomain, ClockSignal, Elaboratable, Instance, Module, Signal
 from amaranth.lib import io
-from amaranth.lib.cdc import ResetSynchronizer
+from amaranth.lib.cdc import FFSynchronizer
 
 __all__ = ["Clocking", "Pll", "pll_clocks"]
 
@@ -46,10 +46,11 @@ def pll_clocks(oscillator_mhz: float, slowest: float, fastest: float) -> list[Pl
 
 
 class Clocking(Elaboratable):
-    """Clock of ``pll`` and reset for the domain ``sync``, which whoever uses this defines.
+    """Drives ``domain``, ``sync`` with the clock of ``pll``, which begins when it is stable.
 
-    It is in reset until the clock is stable, and while the platform's reset button, if it has one,
-    is pressed. All clocks are constrained.
+    Registers then are as the bitstream made them: the domain has no reset, which would have to be
+    everywhere within a cycle. Whoever uses this adds the domain to its own. All clocks are
+    constrained.
 
     Parameters
     ----------
@@ -63,30 +64,29 @@ class Clocking(Elaboratable):
     def __init__(self, pll: Pll, late: str | None = None) -> None:
         self.pll = pll
         self.late = late
+        self.domain = ClockDomain("sync", reset_less=True)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.oscillator = oscillator = io.Buffer(
             io.Direction.Input, platform.request(platform.default_clk, dir="-")
         )
-        pressed = Const(0)
-        if platform.default_rst is not None:
-            m.submodules.button = button = io.Buffer(
-                io.Direction.Input, platform.request(platform.default_rst, dir="-")
-            )
-            pressed = button.i
+        m.domains.pll = ClockDomain(reset_less=True, local=True)
+        early = Signal(name="pll_clock", attrs={"keep": 1})
         clock = Signal(name="core_clock", attrs={"keep": 1})
-        locked = Signal()
-        clocks = {"o_CLKOP": clock}
+        locked, steady = Signal(), Signal()
+        clocks = {"o_CLKOP": early}
         if self.late is not None:
             later = Signal(name=f"{self.late}_clock", attrs={"keep": 1})
             m.d.comb += ClockSignal(self.late).eq(later)
             clocks |= {"o_CLKOS": later, **self._quarter()}
             platform.add_clock_constraint(later, self.pll.mhz * 1e6)
-        m.submodules.pll = self._cell(oscillator.i, clock, locked, clocks)
-        platform.add_clock_constraint(clock, self.pll.mhz * 1e6)
-        m.d.comb += ClockSignal().eq(clock)
-        m.submodules.reset = ResetSynchronizer(~locked | pressed, domain="sync")
+        m.submodules.pll = self._cell(oscillator.i, early, locked, clocks)
+        m.submodules.steady = FFSynchronizer(locked, steady, o_domain="pll")
+        m.submodules.gate = Instance("DCCA", i_CLKI=early, i_CE=steady, o_CLKO=clock)
+        m.d.comb += [ClockSignal("pll").eq(early), ClockSignal().eq(clock)]
+        for signal in (early, clock):
+            platform.add_clock_constraint(signal, self.pll.mhz * 1e6)
         return m
 
     def _quarter(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import ClockSignal, Const, Elaboratable, Instance, Module, Signal
+from amaranth import ClockDomain, ClockSignal, Const, Elaboratable, Instance, Module, Signal
 from amaranth.lib.cdc import ResetSynchronizer
 
 from boards.clocking import Pll
@@ -37,7 +37,7 @@ def ice40_clocks(oscillator_mhz: float, slowest: float, fastest: float) -> list[
 
 
 class Ice40Clocking(Elaboratable):
-    """Clock of ``pll`` and reset for the domain ``sync``, which whoever uses this defines.
+    """Drives ``domain``, ``sync`` with the clock of ``pll`` and a reset; whoever uses this adds it.
 
     The PLL sits in the pad of the oscillator. It is in reset until the clock is stable. Both clocks
     are constrained.
@@ -45,6 +45,7 @@ class Ice40Clocking(Elaboratable):
 
     def __init__(self, pll: Pll) -> None:
         self.pll = pll
+        self.domain = ClockDomain("sync")
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

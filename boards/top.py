@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import ClockDomain, Elaboratable, Module
+from amaranth import Elaboratable, Module
 from amaranth.lib import io
 
 from boards.board import Board
@@ -42,7 +42,6 @@ class BoardTop(Elaboratable):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.domains.sync = ClockDomain()
         m.submodules.core = core = self._core(m, platform)
         pins = platform.request("uart", 0, dir="-")
         m.submodules.rx = rx = io.Buffer(io.Direction.Input, pins.rx)
@@ -59,12 +58,14 @@ class BoardTop(Elaboratable):
         """Make the core, its memory and the clocks that both need."""
         memory, config = self.memory, self.config
         if isinstance(memory, Controller):
-            m.submodules.clocking = Clocking(self.pll, CLOCK_DOMAIN)
+            clocking = Clocking(self.pll, CLOCK_DOMAIN)
             slave = Sdram(config, memory, sdram_pins(m, platform))
             platform.add_file("litedram.v", memory.verilog)
             size = memory.chip.size
         else:
-            m.submodules.clocking = self.board.family.clocking(self.pll)
+            clocking = self.board.family.clocking(self.pll)
             slave, size = self.board.family.memory(config, memory), memory
+        m.submodules.clocking = clocking
+        m.domains += clocking.domain
         hz = self.pll.mhz * 1e6
         return BoardCore(config, slave, size, divisor(hz, self.board.link.baud(hz)))

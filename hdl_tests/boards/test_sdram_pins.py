@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from amaranth import Cat, ClockDomain, Elaboratable, Module, Signal
+from amaranth import Cat, Elaboratable, Module, Signal
 from amaranth.lib import io
 from amaranth.lib.wiring import In
 
@@ -34,9 +34,9 @@ class Probe(Elaboratable):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.domains.sync = ClockDomain()
         pll = Design(BOARD, CONFIG, 32 << 20, sdram=True).nearest(50)
-        m.submodules.clocking = Clocking(pll, CLOCK_DOMAIN)
+        m.submodules.clocking = clocking = Clocking(pll, CLOCK_DOMAIN)
+        m.domains += clocking.domain
         memory = Sdram(CONFIG, self.controller, sdram_pins(m, platform))
         m.submodules.memory = memory
         platform.add_file("litedram.v", self.controller.verilog)

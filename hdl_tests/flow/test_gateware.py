@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from amaranth import ClockDomain, Elaboratable, Module, Signal
+from amaranth import Elaboratable, Module, Signal
 from amaranth.lib import io
 
 from boards.catalogue import find_board
@@ -24,8 +24,8 @@ class Blinker(Elaboratable):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.domains.sync = ClockDomain()
-        m.submodules.clocking = Clocking(pll_clocks(25, 60, 60)[0])
+        m.submodules.clocking = clocking = Clocking(pll_clocks(25, 60, 60)[0])
+        m.domains += clocking.domain
         count = Signal(self.bits)
         m.d.sync += count.eq(count + 1)
         m.submodules.light = light = io.Buffer(
@@ -46,6 +46,7 @@ def test_plan_is_the_same_every_time_and_complete() -> None:
     assert plan.packing[-1] == "top.bit"
     limits = [line for line in plan.files["top.lpf"].splitlines() if line.startswith("FREQ")]
     assert limits == [
+        'FREQUENCY NET "clocking.pll_clock" 60000000.0 HZ;',
         'FREQUENCY NET "clocking.core_clock" 60000000.0 HZ;',
         'FREQUENCY PORT "clk25_0__io" 25000000.0 HZ;',
     ]
@@ -69,7 +70,7 @@ def test_blinker_becomes_a_bitstream(tmp_path: Path) -> None:
         ("routing", 1.0),
     ]
     for routing in gateware.routings.values():
-        assert [wanted for _, wanted in routing.clocks.values()] == [60.0]
+        assert [wanted for _, wanted in routing.clocks.values()] == [60.0, 60.0]
         assert routing.utilization["EHXPLLL"] == (1, 2)
         assert "count" in routing.critical_path
     assert gateware.best.fmax_mhz == max(r.fmax_mhz for r in gateware.routings.values())

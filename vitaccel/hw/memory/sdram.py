@@ -106,7 +106,7 @@ class Sdram(Ports, wiring.Component):
         if self.controller.simulated:
             clocking["i_sim_trace"] = Const(0)
         else:
-            clocking["i_rst"] = ResetSignal()
+            clocking["i_rst"] = ResetSignal(allow_reset_less=True)
         m.submodules.controller = Instance(
             "litedram_core",
             **clocking,
