@@ -142,9 +142,9 @@ class _Form(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        command = Signal(rows_layout())
-        row = Signal(self._row_layout())
-        walk = Signal(self._walk_layout())
+        command = Signal(rows_layout(), reset_less=True)
+        row = Signal(self._row_layout(), reset_less=True)
+        walk = Signal(self._walk_layout(), reset_less=True)
         row_bytes = Signal(COUNT_BITS + 6)
         stride = command.external_stride[self.beat_bits :]
         offsets = command.external[: self.beat_bits] | command.external_stride[: self.beat_bits]

@@ -8,6 +8,7 @@ from amaranth.utils import ceil_log2
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.ports import WritePort
 from vitaccel.hw.primitives.dual_port_ram import DualPortRam
+from vitaccel.hw.primitives.pipe import delayed
 from vitaccel.hw.shared import Shared
 
 __all__ = ["LaneTable"]
@@ -97,8 +98,9 @@ class LaneTable(wiring.Component):
                 table.address_b.eq(Mux(self.writing, target, own)),
             ]
             # Behind the RAM's own register one in the fabric.
-            m.d.sync += self.data[even].eq(table.data_b)
+            m.d.comb += self.data[even].eq(delayed(m, table.data_b, 1, f"found_{even}"))
             if even + 1 < self.config.rows:
                 m.d.comb += table.address_a.eq(Cat(self.index[even + 1], self.slot[even + 1]))
-                m.d.sync += self.data[even + 1].eq(table.data_a)
+                odd = delayed(m, table.data_a, 1, f"found_{even + 1}")
+                m.d.comb += self.data[even + 1].eq(odd)
         return m

@@ -8,6 +8,7 @@ from amaranth.utils import ceil_log2
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.ports import WritePort, word_layout
 from vitaccel.hw.primitives.block_ram import BlockRam
+from vitaccel.hw.primitives.pipe import delayed
 from vitaccel.hw.shared import Shared
 
 __all__ = ["PlaneMemory"]
@@ -87,5 +88,6 @@ class PlaneMemory(wiring.Component):
             for r, lane in enumerate(lanes):
                 lane.append(places.read_data[r])
         # Behind the RAM's own register one in the fabric.
-        m.d.sync += [out.eq(Cat(lane)) for out, lane in zip([*self.data], lanes, strict=True)]
+        found = delayed(m, Cat(Cat(lane) for lane in lanes), 1, "found")
+        m.d.comb += self.data.as_value().eq(found)
         return m

@@ -134,7 +134,9 @@ class Scratchpad(wiring.Component):
             valid = delayed(m, grant[r], 3, f"granted_{r}", reset_less=False)
             place = delayed(m, head.p, 3, f"place_{r}")
             answer = data.ArrayLayout(word_layout(self.config), len(words))(Cat(words))[place.bank]
-            m.d.sync += [reader.valid.eq(valid), reader.data.eq(Mux(place.beyond, 0, answer))]
+            found = delayed(m, Mux(place.beyond, 0, answer), 1, f"found_{r}")
+            m.d.sync += reader.valid.eq(valid)
+            m.d.comb += reader.data.eq(found)
             with m.If(valid & place.beyond):
                 m.d.sync += self.reader_fault[r].eq(1)
 

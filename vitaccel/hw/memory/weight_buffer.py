@@ -80,10 +80,8 @@ class WeightBuffer(wiring.Component):
             request.ready.eq(1),
             words.read_address.eq(delayed(m, request.payload, 1, "read_address")),
         ]
-        m.d.sync += [
-            self.reader.valid.eq(valid),
-            self.reader.data.eq(Mux(beyond, 0, words.read_data)),
-        ]
+        m.d.sync += self.reader.valid.eq(valid)
+        m.d.comb += self.reader.data.eq(delayed(m, Mux(beyond, 0, words.read_data), 1, "found"))
         with m.If(valid & beyond):
             m.d.sync += self.reader_fault.eq(1)
         return m

@@ -121,7 +121,7 @@ class Mxu(wiring.Component):
     def _accept(self, m: Module, loader: Loader, streamer: Streamer) -> None:
         """Check a command, then hand it to both sides, each when it is ready."""
         checking = Signal()
-        command = Signal.like(self.command.p)
+        command = Signal.like(self.command.p, reset_less=True)
         waits = Signal(2)  # for the loader, the streamer
         n_commands = Signal(range(self.N_COMMANDS + 1))
         taken = self.command.valid & self.command.ready

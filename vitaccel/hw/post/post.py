@@ -144,7 +144,7 @@ class Post(wiring.Component):
         m.submodules.walk = walk = Walk(2)
         m.submodules.pipe = pipe = PostPipe(self.config)
         waiting = params.o
-        tile = Signal(tile_layout(self.config))
+        tile = Signal(tile_layout(self.config), reset_less=True)
         row = Signal.like(self.drain.address)
         word = Signal.like(params.place.word)
         part = Signal.like(params.place.part)

@@ -86,7 +86,8 @@ class PostTiles(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         # dst, residual, param, n_words: of the rest
-        fields = Signal(command_layout(isa.Op.POST, hybrid=self.config.hybrid))
+        layout = command_layout(isa.Op.POST, hybrid=self.config.hybrid)
+        fields = Signal(layout, reset_less=True)
         first, last = Signal(), Signal()
         tile = self.o.p
         m.d.comb += [

@@ -148,9 +148,11 @@ class TileParams(wiring.Component):
             last_part.eq(place.part == self.config.post_cycles - 1),
             end.eq(place.word == self.o.p.n_words - 1),
         ]
+        tile = Signal(self.o.p.shape(), reset_less=True)
+        m.d.comb += self.o.payload.eq(tile)
         with m.If(self.i.ready):
             m.d.sync += [
-                self.o.payload.eq(self.i.payload),
+                tile.eq(self.i.payload),
                 word.eq(self.i.p.param),
                 place.word.eq(0),
                 copying.eq(self.i.valid),

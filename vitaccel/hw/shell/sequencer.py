@@ -101,7 +101,7 @@ class Sequencer(wiring.Component):
         m.submodules.bursts = bursts = Bursts(self.config, BYTES, self.burst_beats)
         m.submodules.beats = beats = Queue(beat_layout(self.config), self.depth)
         nothing = self._fetch(m, bursts, beats)
-        word = Signal(8 * BYTES)
+        word = Signal(8 * BYTES, reset_less=True)
         target = Signal(len(Unit))
         pushed = self._push(m, word, target)
         n_beats = BYTES // self.config.axi_bytes

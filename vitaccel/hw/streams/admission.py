@@ -70,12 +70,14 @@ class Admission(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        held = Signal.like(self.held, reset_less=True)
+        m.d.comb += self.held.eq(held)
         with m.FSM() as fsm:
             m.d.comb += [self.busy.eq(~fsm.ongoing("TAKE")), self.runs.eq(fsm.ongoing("RUN"))]
             with m.State("TAKE"):
                 m.d.comb += self.command.ready.eq(1)
                 with m.If(self.command.valid):
-                    m.d.sync += self.held.eq(self.command.payload)
+                    m.d.sync += held.eq(self.command.payload)
                     m.next = "MEASURE"
             with m.State("MEASURE"):
                 m.next = "CHECK"

@@ -54,9 +54,11 @@ class RowBuffer(wiring.Component):
         ahead_valid = Signal()  # of the RAM's own register
         load_ahead = Signal()
         load = Signal()
+        first = Signal(self.shape, reset_less=True)
         m.d.comb += [
             load.eq(ahead_valid & (~self.o.valid | self.o.ready)),
             load_ahead.eq((written != read) & (~ahead_valid | load)),
+            self.o.payload.eq(first),
         ]
         m.d.comb += [
             self.i.ready.eq((written ^ read) != self.depth),
@@ -70,7 +72,7 @@ class RowBuffer(wiring.Component):
         with m.If(load_ahead | load):
             m.d.sync += ahead_valid.eq(load_ahead)
         with m.If(load):
-            m.d.sync += self.o.payload.eq(places.read_data)
+            m.d.sync += first.eq(places.read_data)
         with m.If(load | self.o.ready):
             m.d.sync += self.o.valid.eq(load)
         return m

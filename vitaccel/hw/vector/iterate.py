@@ -50,10 +50,12 @@ class Iterate(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         now = Signal(self.layout)
+        result = Signal(self.layout, reset_less=True)
         again = self.n_steps > 1
-        m.d.comb += now.eq(Mux(self.i.valid, self.i.p, self.o.p) if again else self.i.p)
-        m.d.sync += self.o.p.eq(now)
-        m.d.sync += [self.o.p[field].eq(value) for field, value in self.step(now).items()]
+        m.d.comb += now.eq(Mux(self.i.valid, self.i.p, result) if again else self.i.p)
+        m.d.sync += result.eq(now)
+        m.d.sync += [result[field].eq(value) for field, value in self.step(now).items()]
+        m.d.comb += self.o.p.eq(result)
         valid = delayed(m, self.i.valid, self.n_steps, "valid", reset_less=False)
         m.d.comb += self.o.valid.eq(valid)
         return m
