@@ -1,11 +1,11 @@
 """What a board is to us: a platform of Amaranth, a budget, a memory, a link and a loader."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from boards.family import ECP5, UP5K, Family
-from vitaccel.ecp5 import DEVICES, Resources
+from boards.family import ECP5, Family
+from vitaccel.ecp5 import Resources
 from vitaccel.errors import ConfigError
 from vitaccel.hw.link.uart import FEWEST
 from vitaccel.hw.memory.sdram import Chip
@@ -13,17 +13,6 @@ from vitaccel.hw.memory.sdram import Chip
 __all__ = ["Board", "Link", "Loader"]
 
 _BAUD_ERROR = 0.012  # half of what a receiver can bear; the chip's own clock has the other half
-# JTAG identity, which the bitstream bears too, and the die: Lattice FPGA-TN-02039 (ECP5 sysCONFIG),
-# table 4. A 12F is a 25F under another name, whose other half the open tools use as well.
-_IDENTITIES: Mapping[str, tuple[int, str]] = {
-    "LFE5U-12F": (0x21111043, "LFE5U-25F"),
-    "LFE5U-25F": (0x41111043, "LFE5U-25F"),
-    "LFE5U-45F": (0x41112043, "LFE5U-45F"),
-    "LFE5U-85F": (0x41113043, "LFE5U-85F"),
-    "LFE5UM5G-45F": (0x81112043, "LFE5U-45F"),
-    "LFE5UM5G-85F": (0x81113043, "LFE5U-85F"),
-}
-_UP5K = "iCE40UP5K"  # no JTAG; its bitstreams say only "5k"
 
 
 @dataclass(frozen=True)
@@ -119,9 +108,9 @@ class Board:
     @property
     def identity(self) -> int | None:
         """JTAG identity of the device, which its bitstreams bear; None if it has none."""
-        return None if self.fpga == _UP5K else _IDENTITIES[self.fpga][0]
+        return self.family.identities.get(self.fpga)
 
     @property
     def budget(self) -> Resources:
         """What the device has."""
-        return UP5K if self.fpga == _UP5K else DEVICES[_IDENTITIES[self.fpga][1]]
+        return self.family.devices[self.fpga]

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from boards import colorlight_i5, ecpix5, icebreaker, ulx3s
+from boards import colorlight_i5, ecpix5, icebreaker, tang_nano, ulx3s
 from boards.board import Board
 from vitaccel.errors import ConfigError
 
 __all__ = ["BOARDS", "find_board"]
 
-_MODULES = (ulx3s, ecpix5, colorlight_i5, icebreaker)
+_MODULES = (ulx3s, ecpix5, colorlight_i5, icebreaker, tang_nano)
 BOARDS: Mapping[str, Board] = {board.name: board for module in _MODULES for board in module.BOARDS}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from boards.board import Board
-from boards.family import ECP5, ICE40, Family
+from boards.family import ECP5, Family
 from vitaccel.census import Storage
 from vitaccel.config import AcceleratorConfig
 from vitaccel.ecp5 import Resources, words
@@ -15,6 +15,7 @@ from vitaccel.hw.memory.deep_ram import part_depths
 from vitaccel.resources import resources
 
 __all__ = [
+    "check_core",
     "check_fit",
     "check_fit_sdram",
     "fit_line",
@@ -29,10 +30,8 @@ __all__ = [
 SURROUNDINGS = Resources(comb=1500, ff=1100, ram=1)
 # LiteDRAM's controller with `Sdram` around it, see hdl_tests/boards/test_sdram_pins.py.
 SDRAM = Resources(comb=1600, ff=700)
-# The serial core and all around it on an iCE40UP5K, which hardly depends on the configuration,
-# without the block RAM of activations: logic cells as nextpnr packs them.
-SERIAL = Resources(comb=3200, ff=1000, dsp=5, ram=16)
-_BLOCK_WORDS = 512  # of activations: 32 bits of a word in four blocks 2048 x 2, or less
+_BLOCK_WORDS = 512  # of 32 bits, in one block of 16 kbit or four of 4
+_WORDS_KIB = 2
 
 
 def memory_size(program_bytes: int) -> int:
@@ -45,15 +44,10 @@ def needed(
 ) -> Resources:
     """Estimate the whole design of a board: accelerator, memory, host link.
 
-    Of units that work side by side as the ECP5 has them: LUTs and flip-flops are alike.
-
-    Raises
-    ------
-    ConfigError
-        If it is the serial core on an ECP5, for which nothing is known.
+    Units that work side by side are counted for the ECP5, see `check_core`.
     """
     if config.core == "serial":
-        return _needed_serial(config, family)
+        return _needed_serial(config, memory_bytes, family)
     if sdram:
         return sum(resources(config).values(), SURROUNDINGS + SDRAM)
     bus = config.axi_bytes
@@ -65,12 +59,29 @@ def needed(
     return sum(resources(config).values(), rest)
 
 
-def _needed_serial(config: AcceleratorConfig, family: Family) -> Resources:
-    if family is not ICE40:
+def check_core(board: Board, config: AcceleratorConfig) -> None:
+    """Refuse the kind of core that is not for the FPGAs of this family.
+
+    Raises
+    ------
+    ConfigError
+        If it is.
+    """
+    core = "parallel" if board.family.serial is None else "serial"
+    if config.core != core:
         raise ConfigError(
-            "core = 'serial' is counted for the iCE40 alone; an ECP5 has room for core = 'parallel'"
+            f"{board.name} takes core = {core!r} alone, not {config.core!r}; its preset is "
+            f"{board.preset}"
         )
-    return SERIAL + Resources(ram=4 * -(-config.activation_words // _BLOCK_WORDS))
+
+
+def _needed_serial(config: AcceleratorConfig, memory_bytes: int, family: Family) -> Resources:
+    assert family.serial is not None
+    memories = [config.activation_words]
+    if family.most_bytes is None:
+        memories += [config.parameter_words, *part_depths(memory_bytes // config.axi_bytes)]
+    blocks = max(1, round(_WORDS_KIB / family.block_kib))
+    return family.serial + Resources(ram=blocks * sum(-(-n // _BLOCK_WORDS) for n in memories))
 
 
 def shortfalls(board: Board, need: Resources) -> Iterator[str]:
@@ -109,8 +120,10 @@ def check_fit(board: Board, config: AcceleratorConfig, program_bytes: int = 0) -
     Raises
     ------
     ConfigError
-        If that is more than the board has of something: what, and what would help.
+        If the core is not for this board, or that is more than the board has of something: what,
+        and what would help.
     """
+    check_core(board, config)
     size, most = memory_size(program_bytes), board.family.most_bytes
     if most is not None and size > most:
         raise ConfigError(

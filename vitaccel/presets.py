@@ -88,6 +88,21 @@ PRESETS = {
         row_words=16,
         axi_bytes=4,
     ),
+    # The same with smaller memories, all in the block RAM of a GW2A-18.
+    "tang-nano-20k": AcceleratorConfig(
+        core="serial",
+        rows=4,
+        columns=4,
+        accumulator_bits=24,
+        accumulator_rows=32,
+        activation_words=1024,
+        activation_banks=1,
+        weight_words=4096,
+        post_words=64,
+        vector_words=32,
+        row_words=16,
+        axi_bytes=4,
+    ),
     "mixed-12x24": AcceleratorConfig(
         rows=12, columns=24, pot_columns=12, log2_attention=True, weight_words=4096
     ),

@@ -29,7 +29,10 @@ FPGAS = {
     "ecpix5-85f": "LFE5UM5G-85F",
     "colorlight-i5": "LFE5U-25F",
     "icebreaker": "iCE40UP5K",
+    "tang-nano-20k": "GW2A-18C",
 }
+# Lowest bits of the JTAG identity, which name the maker.
+MAKERS = {"LFE5U": 0x043, "GW2A-": 0x81B}
 boards = pytest.mark.parametrize("board", BOARDS.values(), ids=list(BOARDS))
 
 
@@ -93,8 +96,8 @@ def test_a_board_knows_itself(board: Board) -> None:
     if board.identity is None:
         assert board.budget.comb == 5280
     else:
-        assert board.identity & 0xFFF == 0x043  # manufacturer: Lattice
-        assert board.budget.comb >= 24288
+        assert board.identity & 0xFFF == MAKERS[board.fpga[:5]]
+        assert board.budget.comb >= 20736
     design = Design(board, PRESETS[board.preset], 4096)
     pll = design.nearest(board.mhz)
     assert pll.mhz == board.mhz
@@ -157,6 +160,15 @@ def test_clocks_of_the_icebreaker() -> None:
         assert pll.after in {2, 4, 8, 16, 32, 64}
         assert pll.before == 1
         assert pll.feedback <= 64
+
+
+def test_clocks_of_the_tang_nano() -> None:
+    design = Design(find_board("tang-nano-20k"), PRESETS["tang-nano-20k"], 4096)
+    for pll in design.clocks():
+        assert pll.mhz == pytest.approx(27 / pll.before * pll.feedback)
+        assert 500 <= pll.mhz * pll.after <= 1200
+        assert 27 / pll.before >= 3
+        assert max(pll.before, pll.feedback) <= 64
 
 
 def test_rates_of_the_serial_port() -> None:

@@ -103,9 +103,22 @@ def test_the_icebreaker_takes_the_serial_core_alone() -> None:
     )
     with pytest.raises(ConfigError) as caught:
         check_fit(board, SMALL)
-    assert str(caught.value).startswith("icebreaker is too small: the accelerator would take ")
+    assert str(caught.value) == (
+        "icebreaker takes core = 'serial' alone, not 'parallel'; its preset is icebreaker"
+    )
     with pytest.raises(ConfigError) as caught:
         check_fit(find_board("ulx3s-85f"), PRESETS["icebreaker"])
     assert str(caught.value) == (
-        "core = 'serial' is counted for the iCE40 alone; an ECP5 has room for core = 'parallel'"
+        "ulx3s-85f takes core = 'parallel' alone, not 'serial'; its preset is tiny"
     )
+
+
+def test_all_memories_of_a_tang_nano_are_blocks() -> None:
+    board, config = find_board("tang-nano-20k"), PRESETS["tang-nano-20k"]
+    alone = check_fit(board, config)
+    assert board.family.serial is not None
+    parameters = -(-config.parameter_words // 512)
+    assert alone.ram == board.family.serial.ram + 2 + parameters
+    assert check_fit(board, config, 36_000).ram == alone.ram + 18
+    with pytest.raises(ConfigError, match=r" would take 4\d BSRAM \(18 kbit\) of 46 on tang-nano"):
+        check_fit(board, config, 52_000)

@@ -92,3 +92,10 @@ def test_a_pin_without_a_place_is_refused(tmp_path: Path) -> None:
         build_gateware(bare, tmp_path, (1,), Stopwatch())
     assert str(caught.value).startswith("place and route, seed 1, failed, see ")
     assert "led_0__io" in str(caught.value)
+
+
+def test_identities_in_bitstreams() -> None:
+    assert identity_of(b"\xff\xff\xe2\0\0\0\x41\x11\x10\x43\0") == 0x41111043
+    lines = ("1" * 160, "1010010111000011", "00000110" + "0" * 24 + f"{0x81B:032b}", "0" * 64)
+    assert identity_of("\n".join(lines).encode()) == 0x81B
+    assert identity_of(b"\x7e\xaa\x99\x7e") is None

@@ -10,18 +10,13 @@ from typing import Any
 import vitaccel
 from boards.board import Board
 from boards.catalogue import BOARDS
-from boards.family import ICE40
 from boards.fit import needed, shortfalls
 from vitaccel.ecp5 import Resources
 from vitaccel.files import write_files
-from vitaccel.hw.memory.axi_spram import AxiSpram
 from vitaccel.presets import PRESETS
 from vitaccel.timing import Stopwatch
 
 __all__ = ["board_list"]
-
-BLOCK_KIB = 2.25  # DP16KD
-SMALL_BLOCK_KIB = 0.5  # SB_RAM40_4K, beside two memories of `AxiSpram.SIZE`
 
 
 def board_list(cache: Path, watch: Stopwatch) -> list[dict[str, Any]]:
@@ -34,12 +29,6 @@ def board_list(cache: Path, watch: Stopwatch) -> list[dict[str, Any]]:
     """
     with watch("presets"):
         parallel = _needs(cache, watch)
-    serial = {
-        name: needed(config, 0, family=ICE40)
-        for name, config in PRESETS.items()
-        if config.core == "serial"
-    }
-    needs = {False: parallel, True: {**parallel, **serial}}
     return [
         {
             "name": board.name,
@@ -54,7 +43,7 @@ def board_list(cache: Path, watch: Stopwatch) -> list[dict[str, Any]]:
             "preset": board.preset,
             "presets": [
                 name
-                for name, need in needs[board.family is ICE40].items()
+                for name, need in (_serial(board) or parallel).items()
                 if not list(shortfalls(board, need))
             ],
         }
@@ -67,9 +56,20 @@ def _memory(board: Board) -> str:
 
 
 def _ram_kib(board: Board) -> int:
-    if board.family is ICE40:
-        return round(board.budget.ram * SMALL_BLOCK_KIB) + 2 * AxiSpram.SIZE // 1024
-    return round(board.budget.ram * BLOCK_KIB)
+    """Block RAM, and large memories for program and parameters where there are some."""
+    large = 2 * (board.family.most_bytes or 0) // 1024
+    return round(board.budget.ram * board.family.block_kib) + large
+
+
+def _serial(board: Board) -> Mapping[str, Resources]:
+    """Presets of the serial core and what they take, for a board that is for these."""
+    if board.family.serial is None:
+        return {}
+    return {
+        name: needed(config, 0, family=board.family)
+        for name, config in PRESETS.items()
+        if config.core == "serial"
+    }
 
 
 def _needs(cache: Path, watch: Stopwatch) -> Mapping[str, Resources]:

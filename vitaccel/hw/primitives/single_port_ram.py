@@ -1,8 +1,10 @@
 """Memory with one port, for the large memories of an iCE40 UltraPlus."""
 
 from amaranth import ClockSignal, Const, Instance, Module, Signal
-from amaranth.lib import memory, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+
+from vitaccel.hw.primitives.block_ram import BlockRam
 
 __all__ = ["SPRAM_WORDS", "SinglePortRam", "on_ultraplus"]
 
@@ -35,7 +37,12 @@ endmodule
 
 
 class SinglePortRam(wiring.Component):
-    """`SPRAM_WORDS` words of 32 bits, one read or written per cycle.
+    """Words of 32 bits, one read or written per cycle.
+
+    Parameters
+    ----------
+    depth
+        Words, at most `SPRAM_WORDS`; on an iCE40 UltraPlus there are as many in any case.
 
     Members
     -------
@@ -62,7 +69,8 @@ class SinglePortRam(wiring.Component):
     write_data: Signal
     read_data: Signal
 
-    def __init__(self) -> None:
+    def __init__(self, depth: int = SPRAM_WORDS) -> None:
+        self.depth = depth
         super().__init__({
             "address": In(range(SPRAM_WORDS)),
             "write": In(4),
@@ -76,14 +84,13 @@ class SinglePortRam(wiring.Component):
             for half in range(2):
                 m.submodules[f"half_{half}"] = self._cell(half)
             return m
-        m.submodules.words = words = memory.Memory(shape=32, depth=SPRAM_WORDS, init=[])
-        write, read = words.write_port(granularity=8), words.read_port()
+        m.submodules.words = words = BlockRam(32, self.depth, granules=4)
         m.d.comb += [
-            write.addr.eq(self.address),
-            write.data.eq(self.write_data),
-            write.en.eq(self.write),
-            read.addr.eq(self.address),
-            self.read_data.eq(read.data),
+            words.write.eq(self.write),
+            words.write_address.eq(self.address),
+            words.write_data.eq(self.write_data),
+            words.read_address.eq(self.address),
+            self.read_data.eq(words.read_data),
         ]
         return m
 
@@ -105,4 +112,4 @@ class SinglePortRam(wiring.Component):
 
     def verilog(self, name: str) -> str:
         """Verilog module of this memory, see `vitaccel.hw.shared`."""
-        return VERILOG.format(name=name, depth=SPRAM_WORDS)
+        return VERILOG.format(name=name, depth=self.depth)

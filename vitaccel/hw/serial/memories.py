@@ -90,7 +90,7 @@ class Memories(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         activation = BlockRam(32, self.config.activation_words, granules=4)
-        parameters = SinglePortRam()
+        parameters = SinglePortRam(self.config.parameter_words)
         m.submodules.activation = Shared(activation)
         m.submodules.parameters = Shared(parameters)
         word = self.a[2:_PARAMETER_BIT]
