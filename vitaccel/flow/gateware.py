@@ -146,11 +146,17 @@ def _route(plan: Plan, work: Path, seed: int) -> Routing:
     if not (folder / "routing.done").exists():
         folder.mkdir(exist_ok=True)
         inputs = {name: f"../{name}" for name in (f"{TOP}.json", *plan.files)}
-        words = [*tools.command(plan.routing[0]), *(inputs.get(w, w) for w in plan.routing[1:])]
+        words = [*tools.command(plan.routing[0]), *(_beside(w, inputs) for w in plan.routing[1:])]
         words += ["--seed", str(seed), "--report", "report.json"]
         tools.run(words, folder, "routing.log", f"place and route, seed {seed},")
         (folder / "routing.done").touch()
     return read_routing(folder / "report.json")
+
+
+def _beside(word: str, inputs: Mapping[str, str]) -> str:
+    """Name the file that ``word`` names, by itself or as ``key=file``, from the seed's folder."""
+    key, equals, value = word.rpartition("=")
+    return f"{key}{equals}{inputs.get(value, value)}"
 
 
 @contextmanager

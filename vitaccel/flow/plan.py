@@ -68,14 +68,14 @@ def make_plan(top: Elaboratable, platform: Any) -> Plan:
     The same design gives the same plan in every folder and run. Clocks and pins are constrained by
     the platform: nextpnr refuses a pin that is not.
     """
-    router = ROUTER if on_ecp5(platform) else ()
+    ecp5 = on_ecp5(platform)
     with no_collection():
         plan = platform.build(
             top,
             name=TOP,
             do_build=False,
             emit_src=False,
-            script_after_read=_AFTER_READ if ice40 else f"{DELAY_TARGET}\n{_AFTER_READ}",
+            script_after_read=f"{DELAY_TARGET}\n{_AFTER_READ}" if ecp5 else _AFTER_READ,
             script_after_synth=_AFTER_SYNTHESIS,
         )
     _, routing, packing = json.loads(plan.files[f"build_{TOP}.json"])["commands"]
@@ -85,6 +85,6 @@ def make_plan(top: Elaboratable, platform: Any) -> Plan:
     kept = {*(f"{TOP}{end}" for end in ends), *platform.extra_files}
     return Plan(
         files={name: text for name, text in plan.files.items() if name in kept},
-        routing=(*routing, *router, "--timing-allow-fail"),
+        routing=(*routing, *(ROUTER if ecp5 else ()), "--timing-allow-fail"),
         packing=tuple(packing),
     )
