@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth import ClockSignal, Const, Elaboratable, Instance, Module, Signal
+from amaranth import ClockDomain, ClockSignal, Const, Elaboratable, Instance, Module, Signal
 from amaranth.lib import io
 from amaranth.lib.cdc import ResetSynchronizer
 
@@ -35,13 +35,14 @@ def gowin_clocks(oscillator_mhz: float, slowest: float, fastest: float) -> list[
 
 
 class GowinClocking(Elaboratable):
-    """Clock of ``pll`` and reset for the domain ``sync``, which whoever uses this defines.
+    """Drives ``domain``, ``sync`` with the clock of ``pll`` and a reset; whoever uses this adds it.
 
     It is in reset until the clock is stable. Both clocks are constrained.
     """
 
     def __init__(self, pll: Pll) -> None:
         self.pll = pll
+        self.domain = ClockDomain("sync")
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

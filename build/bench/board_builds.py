@@ -19,8 +19,8 @@ from vitaccel.presets import PRESETS
 from vitaccel.sources import load_images, load_network
 from vitaccel.timing import Stopwatch
 
-SCHEMES = {"tiny": "w8a8", "small": "w4a8", "icebreaker": "w8a8"}
-NETWORKS = {"icebreaker": "digits-small"}
+SCHEMES = {"tiny": "w8a8", "small": "w4a8", "icebreaker": "w8a8", "tang-nano-20k": "w8a8"}
+NETWORKS = {"icebreaker": "digits-small", "tang-nano-20k": "digits-small"}
 BASELINES = ROOT / "build" / "baselines" / "boards.json"
 TOLERANCE = 0.05
 SMALLER_IS_BETTER = {"LUT4": True, "FF": True, "DSP": True, "RAM": True, "MHz, median": False}
@@ -42,9 +42,10 @@ COLUMNS = (
     "longest path",
 )
 HOW = (
-    "`make bench-boards`: the shipped digits ViT, on the iCEBreaker the small one, program and "
-    "constants on chip, host link over the serial port. Cells after placement (LUT4: TRELLIS_COMB, "
-    "carries and distributed memory included, or ICESTORM_LC), of those that the device has; DSP = "
+    "`make bench-boards`: the shipped digits ViT, on iCEBreaker and Tang Nano the small one, "
+    "program and constants on chip, host link over the serial port. Cells after placement (LUT4: "
+    "TRELLIS_COMB, carries and distributed memory included, or ICESTORM_LC), of those that the "
+    "device has; DSP = "
     "MULT18X18D or SB_MAC16, RAM = DP16KD (18 kbit) or SB_RAM40_4K (4 kbit). "
     "Clock: that of the bitstream, MHz. Top-1 of the integers on the 360 held-out images. "
     "Tools: {tools}."

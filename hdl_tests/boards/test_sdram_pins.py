@@ -74,6 +74,7 @@ def test_every_pin_and_clock_is_constrained(plan: Plan) -> None:
     clocks = dict(re.findall(r'^FREQUENCY (?:NET|PORT) "([^"]+)" (\S+) HZ', lpf, re.M))
     assert {name: float(hz) for name, hz in clocks.items()} == {
         "clk25_0__io": 25e6,
+        "clocking.pll_clock": 50e6,
         "clocking.core_clock": 50e6,
         "clocking.sdram_clock": 50e6,
     }

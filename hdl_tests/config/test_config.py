@@ -202,6 +202,7 @@ DERIVED = {
     "tiny": (1, 0, False, 1, 16, 4),
     "small": (2, 0, True, 1, 4, 2),
     "icebreaker": (1, 0, False, 1, 16, 4),
+    "tang-nano-20k": (1, 0, False, 1, 16, 4),
     "mixed-12x24": (2, 1, False, 1, 144, 18),
     "deit-12x12": (1, 0, False, 1, 144, 12),
     "ulx3s-85f": (2, 0, True, 1, 144, 12),
