@@ -60,6 +60,7 @@ class Run:
             while not taken:
                 _, _, taken = await ctx.tick().sample(port.ready)
             ctx.set(port.valid, 0)
+            assert ctx.get(self.dut.active), "from the cycle after on"
 
     async def cycle(self, ctx: TestbenchContext, rng: random.Random) -> None:
         dut = self.dut
