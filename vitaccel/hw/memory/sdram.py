@@ -12,6 +12,7 @@ from amaranth.utils import exact_log2
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.axi.axi import Ports, expose, read_ports, write_ports
 from vitaccel.hw.axi.narrow import NARROW, AxiNarrow, narrow_ports
+from vitaccel.hw.axi.slice import FAR, AxiSlice
 from vitaccel.hw.memory.sdram_setup import SdramSetup, Step
 
 __all__ = ["Chip", "Controller", "Sdram"]
@@ -101,6 +102,8 @@ class Sdram(Ports, wiring.Component):
         width = self.controller.chip.width
         m.submodules.narrow = narrow = AxiNarrow(self.config, width)
         expose(m, self, narrow, self.signature.members)
+        m.submodules.slice = near = AxiSlice(narrow_ports(self.config, width))
+        expose(m, narrow, near, near.ports, NARROW)
         m.submodules.setup = setup = SdramSetup(self.controller.setup)
         clocking: dict[str, Any] = {"i_clk": ClockSignal()}
         if self.controller.simulated:
@@ -110,7 +113,7 @@ class Sdram(Ports, wiring.Component):
         m.submodules.controller = Instance(
             "litedram_core",
             **clocking,
-            **self._bus(narrow),
+            **self._bus(near),
             **self.pins,
             i_wb_ctrl_adr=setup.address,
             i_wb_ctrl_dat_w=setup.data,
@@ -124,12 +127,12 @@ class Sdram(Ports, wiring.Component):
         )
         return m
 
-    def _bus(self, narrow: AxiNarrow) -> dict[str, Any]:
+    def _bus(self, near: AxiSlice) -> dict[str, Any]:
         """AXI ports of the instance; its addresses end with the chip, its sizes have four bits."""
         chip = self.controller.chip
         ports: dict[str, Any] = {}
-        for name, port in narrow_ports(self.config, chip.width).items():
-            value = getattr(narrow, NARROW + name)
+        for name, port in near.ports.items():
+            value = getattr(near, FAR + name)
             if name.endswith("addr"):
                 value = value[: exact_log2(chip.size)]
             if name.endswith("size"):

@@ -15,6 +15,7 @@ from vitaccel.hw.ports import command_layout
 from vitaccel.hw.shell.spaces import Spaces, write_ports
 from vitaccel.hw.streams.gearbox import Gearbox
 from vitaccel.hw.streams.queue import Queue
+from vitaccel.hw.streams.skid import Skid
 from vitaccel.hw.streams.stream import link
 from vitaccel.hw.vector.local_rows import LocalRows
 from vitaccel.isa import Op, Status
@@ -65,7 +66,7 @@ class Load(wiring.Component):
     base: Signal
     limit: Signal
 
-    LATENCY = Gearbox.LATENCY + Spaces.LATENCY
+    LATENCY = Skid.LATENCY + Gearbox.LATENCY + Spaces.LATENCY
     TAILS = 8  # bursts whose data have not arrived; more than AxiRead has under way
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -152,6 +153,7 @@ class Load(wiring.Component):
         """Feed beats to the gearbox without what lies past a row; return whether one is refused."""
         granules = gearbox.inputs
         m.submodules.tails = tails = Queue(max(1, exact_log2(granules)), self.TAILS)
+        m.submodules.cut = cut = Skid(gearbox.i.p.shape())
         refused = Signal()
         m.d.comb += [
             self.burst.payload.eq(bursts.o.payload),
@@ -163,12 +165,13 @@ class Load(wiring.Component):
         beat = self.beat.p
         m.d.comb += [
             refused.eq(self.beat.valid & (beat.response >= SLVERR)),
-            gearbox.i.valid.eq(self.beat.valid & tails.o.valid & ~refused),
-            self.beat.ready.eq(gearbox.i.ready & tails.o.valid & ~refused),
+            cut.i.valid.eq(self.beat.valid & tails.o.valid & ~refused),
+            self.beat.ready.eq(cut.i.ready & tails.o.valid & ~refused),
             tails.o.ready.eq(self.beat.valid & self.beat.ready & beat.last),
-            gearbox.i.p.count.eq(Mux(beat.last, tails.o.payload + 1, granules)),
+            cut.i.p.count.eq(Mux(beat.last, tails.o.payload + 1, granules)),
         ]
-        for n, granule in enumerate(gearbox.i.p.data):
+        link(m, cut.o, gearbox.i)
+        for n, granule in enumerate(cut.i.p.data):
             with m.If(~beat.last | (n <= tails.o.payload)):
                 m.d.comb += granule.eq(beat.data.word_select(n, gearbox.width))
-        return refused
+        return refused & ~cut.o.valid
