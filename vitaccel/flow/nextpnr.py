@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ROUTER", "SPREAD", "Routing", "read_routing"]
+__all__ = ["ROUTER", "Routing", "read_routing"]
 
 # The default router takes ten times as long on a full array.
 ROUTER = ("--router", "router2")
-# For designs that fill half of a device. As dense as nextpnr likes them (0.9), clusters of logic
-# have more wires than there are; and its other weights count what was overused more.
-SPREAD = ("--placer-heap-beta", "0.7", "--router2-alt-weights")
 
 _GROUND = "$PACKER_GND_NET"  # clock of ports that are never used: no clock
 

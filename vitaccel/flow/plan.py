@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,16 +62,11 @@ class Plan:
         return hashlib.blake2s(json.dumps(about).encode(), digest_size=6).hexdigest()
 
 
-def make_plan(top: Elaboratable, platform: Any, options: Sequence[str] = ()) -> Plan:
+def make_plan(top: Elaboratable, platform: Any) -> Plan:
     """Convert ``top`` and the constraints of ``platform``, a fresh one.
 
     The same design gives the same plan in every folder and run. Clocks and pins are constrained by
     the platform: nextpnr refuses a pin that is not.
-
-    Parameters
-    ----------
-    options
-        More arguments of nextpnr.
     """
     ecp5 = on_ecp5(platform)
     with no_collection():
@@ -90,6 +85,6 @@ def make_plan(top: Elaboratable, platform: Any, options: Sequence[str] = ()) -> 
     kept = {*(f"{TOP}{end}" for end in ends), *platform.extra_files}
     return Plan(
         files={name: text for name, text in plan.files.items() if name in kept},
-        routing=(*routing, *(ROUTER if ecp5 else ()), *options, "--timing-allow-fail"),
+        routing=(*routing, *(ROUTER if ecp5 else ()), "--timing-allow-fail"),
         packing=tuple(packing),
     )
