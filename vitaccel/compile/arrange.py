@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vitaccel import isa
-from vitaccel.compile.check import MOST_TOKENS
 from vitaccel.compile.ideal import ideal_times
 from vitaccel.compile.instruction import Buffer, Instruction, View
 from vitaccel.compile.lower import Lowering, Step
@@ -20,7 +19,6 @@ from vitaccel.presets import PRESETS
 
 __all__ = ["Arrangement", "arrange"]
 
-MOST_WAITING = MOST_TOKENS - 3  # LOADs of parameters; the rest is for activations
 SHARES = (1.0, 0.97, 0.94, 0.9, 0.85, 0.8, 0.7)  # of the memory that spilling plans to fill
 
 
@@ -201,22 +199,18 @@ def _hoist(
 ) -> None:
     """Put every load `LOOKAHEAD` steps before its first use, what is used first before the rest.
 
-    Parameters that meet several images take turns rarely: they are loaded as soon as there is room,
-    as long as a semaphore can count those that wait. None comes between a GEMM and its POST but
-    what this POST needs, or the queue might fill with those that wait for the GEMM.
+    Parameters that meet several images take turns rarely: they are loaded as soon as there is room.
+    None comes between a GEMM and its POST but what this POST needs, or the queue might fill with
+    those that wait for the GEMM.
     """
     inputs = _inputs(steps)
     never = len(steps) + LOOKAHEAD
-    waiting: list[int] = []  # steps that what was loaded waits for
     for now, step in enumerate(steps):
         open_rings = list(rings)
-        waiting = [use for use in waiting if use >= now]
         ahead = LOOKAHEAD if lowering.strategy.together == 1 else len(steps)
         if step.instruction.op == isa.Op.POST:
             ahead = 0
         while True:
-            if len(waiting) >= MOST_WAITING:
-                ahead = min(ahead, LOOKAHEAD)
             heads = [(ring.first_use[ring.pending[0]], ring) for ring in open_rings if ring.pending]
             use, ring = min(heads, key=lambda head: head[0], default=(never, None))
             if inputs and inputs[0][0] <= min(use, now + min(ahead, LOOKAHEAD)):
@@ -224,7 +218,6 @@ def _hoist(
             elif ring is None or use > now + ahead or (inputs and inputs[0][0] < use):
                 break
             elif (buffer := ring.take(now)) is not None:
-                waiting.append(use)
                 result.main.append(_load(buffer, lowering.payloads[buffer], result))
             elif use > now:
                 open_rings.remove(ring)

@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 
 from vitaccel import isa
 from vitaccel.compile.instruction import Instruction
-from vitaccel.compile.schedule import conflicts
+from vitaccel.compile.schedule import MOST_TOKENS, conflicts
 
 __all__ = ["check_schedule"]
 
-MOST_TOKENS = 63  # of a semaphore; see `vitaccel.hw.shell.semaphores`
 Clock = list[int]  # per unit, how many of its instructions are known to be done
 PARTNER = {isa.Unit.MXU: isa.Unit.POST, isa.Unit.POST: isa.Unit.MXU}
 

@@ -117,14 +117,12 @@ def finish(
     Raises
     ------
     ConfigError
-        If it does not fit; without ``spilling`` also if it would with it. If instructions would
-        wait for each other for ever: another way of lowering may do.
+        If it does not fit; without ``spilling`` also if it would with it.
     """
     arrangement = arrange(lowering, timing or MemoryTiming(), spilling)
     schedule(arrangement.setup)
     schedule(arrangement.main)
     for routine in (arrangement.setup, arrangement.main):
         problems = check_schedule(routine, lowering.config.queue_depth)
-        if problems:
-            raise ConfigError(f"this order of instructions does not run: {problems[0]}")
+        assert not problems, problems[0]
     return link(lowering, arrangement)

@@ -5,13 +5,17 @@ instructions of p that c cares about is done". A wait is left out where an earli
 what a unit knows of the others is kept as one vector clock an instruction.
 """
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from vitaccel import isa
 from vitaccel.compile.instruction import Instruction, View
 
-__all__ = ["conflicts", "schedule"]
+__all__ = ["MOST_TOKENS", "conflicts", "schedule"]
+
+MOST_TOKENS = 63  # of a semaphore; see `vitaccel.hw.shell.semaphores`
+_Token = tuple[Instruction, Instruction]  # who gives it, who takes it
 
 
 def conflicts(earlier: Instruction, later: Instruction) -> bool:
@@ -42,6 +46,7 @@ def schedule(program: Sequence[Instruction]) -> None:
     clocks: dict[int, list[int]] = {}  # id -> per unit, how many instructions are known done
     last_clock = [[0] * len(isa.Unit) for _ in isa.Unit]
     logs = [_Log() for _ in isa.Unit]
+    tokens: dict[tuple[int, int], list[_Token]] = {}  # by unit that gives, unit that takes
     for instruction in program:
         instruction.wait = instruction.signal = 0
         if instruction.op == isa.Op.HALT:
@@ -57,12 +62,35 @@ def schedule(program: Sequence[Instruction]) -> None:
                 continue  # implied by another wait of this instruction
             instruction.wait |= 1 << producer.unit
             producer.signal |= 1 << own
+            tokens.setdefault((producer.unit, own), []).append((producer, instruction))
             clock = [max(a, b) for a, b in zip(clock, clocks[id(producer)], strict=True)]
             clock[producer.unit] = max(clock[producer.unit], index)
         clocks[id(instruction)] = clock
         last_clock[own] = clock
         streams[own].append(instruction)
         logs[own].append(len(streams[own]), touched)
+    for given in tokens.values():
+        _spare(given, order)
+
+
+def _spare(tokens: Sequence[_Token], order: Mapping[int, int]) -> None:
+    """Leave no more tokens of a semaphore untaken at once than it counts.
+
+    A producer that would give one too many gives it to the last one that waits already, in place of
+    the token that this one waits for; then whoever came for it need not wait any more. Otherwise
+    the producer could not end, and what is to take a token might wait behind it.
+    """
+    untaken: deque[_Token] = deque()
+    for producer, consumer in tokens:
+        while untaken and order[id(untaken[0][1])] <= order[id(producer)]:
+            untaken.popleft()
+        if len(untaken) == MOST_TOKENS:
+            former, waiting = untaken.pop()
+            former.signal &= ~(1 << waiting.unit)
+            consumer.wait &= ~(1 << producer.unit)
+            untaken.append((producer, waiting))
+        else:
+            untaken.append((producer, consumer))
 
 
 _Extent = tuple[object, int, int, View]  # memory, first word, word after the last
