@@ -6,18 +6,19 @@ import torch
 
 from golden.execute import execute
 from golden.models import VisionTransformer
-from golden.qnetwork import QNetwork
+from golden.qnetwork import QInput, QNetwork, QPatches, QTensor
 from golden.quantize import quantize
 from golden.scheme import Scheme
 from hdl_tests.harness.cases import CASES, images_for
 from hdl_tests.harness.emulator import infer
-from hdl_tests.harness.hybrids import random_hybrid
+from hdl_tests.harness.hybrids import HybridBuilder, random_hybrid
 from hdl_tests.harness.networks import random_qnetwork
 from hdl_tests.harness.vits import DISTILLED
 from vitaccel import isa
 from vitaccel.compile import check, compile_network, schedule
 from vitaccel.compile.compiler import finish
 from vitaccel.compile.lower import Strategy, lower, strategies
+from vitaccel.compile.lower.groups import shrunk
 from vitaccel.compile.prefetch import prefetch
 from vitaccel.compile.program import Program
 from vitaccel.compile.spill import LATE
@@ -142,6 +143,53 @@ def test_classifier_with_layernorm_and_table_meets_all_images_at_once() -> None:
     tail = ("hidden", "norm", "lookup", "classes")
     rows = {s.layer: s.fields["n_rows"] for s in steps if s.op in (isa.Op.GEMM, isa.Op.NORM)}
     assert {layer: rows[layer] for layer in tail} == dict.fromkeys(tail, BATCH)
+
+
+@pytest.mark.parametrize("way", [Strategy(joined=2), Strategy(joined=3), Strategy(together=2)])
+@pytest.mark.parametrize("keep", [False, True], ids=["lean", "keep"])
+def test_where_feature_maps_are_small_images_join(way: Strategy, keep: bool) -> None:
+    """What comes after "narrow" loads its weights once for each group of images."""
+    network = random_hybrid()
+    config = HYBRID.replace(weight_words=512)
+    program = finish(lower(network, config, keep, way, batch=BATCH))
+    assert_golden(program, config, network)
+    groups = {Strategy(joined=2): (3, 2), Strategy(joined=3): (3, 1)}.get(way, (2, 2))
+    one = finish(lower(network, config, keep, Strategy()))
+    for layer, times in zip(("narrow", "proj"), groups, strict=True):
+        alone = loaded(one, isa.Space.WEIGHT, layer)
+        assert 0 < alone * times == loaded(program, isa.Space.WEIGHT, layer)
+
+
+def test_ways_to_join_images_need_maps_that_shrink() -> None:
+    assert {way.joined for way in strategies(random_hybrid(), HYBRID, 4)} == {0, 2, 4}
+    assert {way.joined for way in strategies(random_hybrid(), HYBRID)} == {0}
+    config, network = case("tiny")
+    assert {way.joined for way in strategies(network, config, 4)} == {0}
+
+
+def two_maps() -> QNetwork:
+    """Attention before and after the map shrinks; two products read the smaller one."""
+    b = HybridBuilder(8, 8, 0.0, 4, False, 8, 0)
+    image = QTensor(shape=(4, 6, 6), signed=False, scale=1 / 255)
+    wide, small = QTensor(shape=(36, 4)), QTensor(shape=(9, 4))
+    x = b.add(QInput(name="image", out=image))
+    x = b.add(QPatches(name="pixels", out=image.replace(shape=(36, 4)), x=x, size=1))
+    q, k, v = (b.product(f"wide.{name}", x, wide) for name in "qkv")
+    x = b.linear_attention("wide", q, k, v, 1)
+    x = b.product("down", x, small, size=(6, 6), kernel=3, stride=2)
+    x = b.product("sum", b.product("one", x, small), small, residual=b.product("two", x, small))
+    q, k, v = (b.product(f"small.{name}", x, small) for name in "qkv")
+    b.product(
+        "classes", b.pool("pool", b.linear_attention("small", q, k, v, 1)), QTensor(shape=(1, 5))
+    )
+    return QNetwork("two-maps", tuple(b.layers), b.tensors, tuple("abcde"), "trio")
+
+
+def test_images_join_where_one_tensor_goes_on_and_constants_are_of_their_size() -> None:
+    network = two_maps()
+    assert shrunk(network) == "sum"
+    program = finish(lower(network, HYBRID, True, Strategy(joined=BATCH), batch=BATCH))
+    assert_golden(program, HYBRID, network)
 
 
 @pytest.mark.parametrize(("words", "early"), [(4096, True), (16, False)])

@@ -1,6 +1,6 @@
 """Layers to instructions: one pass over the network, memory not yet placed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from golden.qnetwork import (
@@ -24,7 +24,7 @@ from golden.qnetwork import (
 )
 from vitaccel.compile.lookups import without_lookups
 from vitaccel.compile.lower import attention, depthwise, linear, linear_attention, moves, rows
-from vitaccel.compile.lower.groups import divide
+from vitaccel.compile.lower.groups import divide, shrunk
 from vitaccel.compile.lower.state import Lowering, Packs, Step, Strategy
 from vitaccel.compile.lower.waves import head_slots, n_parts, wave_of
 from vitaccel.compile.order import depthwise_first
@@ -61,12 +61,15 @@ def strategies(network: QNetwork, config: AcceleratorConfig, batch: int = 1) -> 
     heads = any(n_parts(low, y) > 1 for y in network.layers if isinstance(y, QMatMul))
     rows = any(y.out.shape[0] > config.accumulator_rows for y in network.layers)
     rows &= not any(isinstance(y, QConv) for y in network.layers)
-    return [
+    sizes = sorted({-(-batch // groups) for groups in range(1, batch + 1)})
+    found = [
         Strategy(heads_apart, rows_apart, together)
-        for together in sorted({-(-batch // groups) for groups in range(1, batch + 1)})
+        for together in sizes
         for heads_apart in (False, True)[: 1 + heads]
         for rows_apart in (False, True)[: 1 + rows]
     ]
+    joined = sizes[1:] if shrunk(network) is not None else ()
+    return [*found, *(Strategy(joined=images) for images in joined)]
 
 
 def lower(
@@ -79,8 +82,8 @@ def lower(
 ) -> Lowering:
     """Lower every layer; with ``keep`` every computed tensor is stored to external memory too.
 
-    A batch of images goes through the network in groups of `Strategy.together`, through the
-    classifier all at once.
+    A batch of images goes through the network in groups of `Strategy.together`, where feature maps
+    are small in groups of `Strategy.joined`, through the classifier all at once.
 
     Raises
     ------
@@ -95,15 +98,36 @@ def lower(
         body, tail, low.outlast = divide(low)
     elif config.core == "serial":  # there every row takes time
         _, _, low.outlast = divide(low)
-    first = 0
-    for images in even_blocks(batch, strategy.together):
-        low.begin(range(first, first + images))
-        _lower(low, body)
-        first += images
+    wide, narrow = _at_joint(body, shrunk(low.network) if strategy.joined else None)
+    for images in _groups(range(batch), max(strategy.together, strategy.joined)):
+        for some in _groups(images, strategy.together):
+            low.begin(some)
+            _lower(low, wide)
+            if narrow:
+                low.hand_on(wide[-1])
+        if narrow:
+            low.begin(images)
+            _lower(low, narrow)
     if tail:
         low.begin(range(batch))
         _lower(low, tail)
     return low
+
+
+def _groups(images: range, most: int) -> Iterator[range]:
+    """Images in the fewest groups of at most ``most``."""
+    first = images.start
+    for count in even_blocks(len(images), most):
+        yield range(first, first + count)
+        first += count
+
+
+def _at_joint(
+    layers: Sequence[QLayer], name: str | None
+) -> tuple[Sequence[QLayer], Sequence[QLayer]]:
+    """Layers up to the one called ``name``, and those after it."""
+    n = next((n for n, layer in enumerate(layers, 1) if layer.name == name), len(layers))
+    return layers[:n], layers[n:]
 
 
 def _lower(low: Lowering, layers: Sequence[QLayer]) -> None:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from golden.execute import operands
-from golden.qnetwork import QConv, QLayer, QLayerNorm, QLinear, QPool, QSlice
+from golden.qnetwork import QConcat, QConv, QLayer, QLayerNorm, QLinear, QNetwork, QPool, QSlice
 from vitaccel.compile.lower.homes import is_walk
 from vitaccel.compile.lower.state import Lowering
 
-__all__ = ["divide"]
+__all__ = ["divide", "shrunk"]
 
 
 def divide(low: Lowering) -> tuple[Sequence[QLayer], Sequence[QLayer], frozenset[str]]:
@@ -46,3 +46,22 @@ def _of_one_row(low: Lowering, layer: QLayer) -> bool:
         return normed and layer.axis == 0 and layer.stop - layer.start == 1
     computed = isinstance(layer, QLayerNorm | QLinear | QPool)
     return computed and layer.out.shape[0] == 1 and layer.name not in low.home
+
+
+def shrunk(network: QNetwork) -> str | None:
+    """First product of the fewest pixels that is all that later layers need, if there is one.
+
+    Feature maps shrink while weights grow: the images of a batch that find no room together before
+    it do so from there on, where weights take as long to load as to use.
+    """
+    layers = network.layers
+    pixels = [x.out.shape[0] for x in layers if isinstance(x, QConv) and is_walk(x)]
+    for n, layer in enumerate(layers, 1):
+        if not isinstance(layer, QLinear) or not 1 < layer.out.shape[0] == min(pixels, default=0):
+            continue
+        made = {former.name for former in layers[:n]}
+        users = [user for user in layers[n:] if made.intersection(operands(user))]
+        needed = made.intersection(name for user in users for name in operands(user))
+        if needed == {layer.name} and not any(isinstance(user, QConcat) for user in users):
+            return layer.name
+    return None

@@ -117,7 +117,7 @@ def _sum(
     shifts = {"pre_shift": layer.pre_shift, "post_shift": layer.post_shift}
     post = post_of(low, layer.name, layer.out, columns, mul, shifts, bias)
     out = _made(low, layer)
-    row = constant(low, "ones", ones(tokens, rows))
+    row = constant(low, f"ones.{tokens}", ones(tokens, rows))
     for x, result in _images(low, low.stored[operand][0], out):
         fields = {
             "n_tiles": -(-len(mul) // rows // len(columns.groups)),

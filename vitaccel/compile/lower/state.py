@@ -8,11 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from golden.execute import operands
-from golden.qnetwork import (
-    QLayer,
-    QNetwork,
-    QTensor,
-)
+from golden.qnetwork import QLayer, QNetwork, QTensor
 from vitaccel import isa
 from vitaccel.compile import pack
 from vitaccel.compile.instruction import Buffer, Instruction, View
@@ -34,6 +30,7 @@ class Strategy(NamedTuple):
     heads_apart: bool = False  # make Q, K and V of some heads just before their attention
     rows_apart: bool = False  # take half of the rows through the whole MLP before the others
     together: int = 1  # images of a batch that meet the weights together
+    joined: int = 0  # the same where feature maps have shrunk, if these are more
 
 
 Packs = dict[str, tuple[pack.Packed, np.ndarray]]
@@ -108,14 +105,26 @@ class Lowering:
         self._single: dict[str, tuple[View, ...]] = {}  # rows of all images, of tensors of one row
         self._made: Counter[tuple[isa.Space | None, str]] = Counter()
         self._data: dict[tuple[isa.Space | None, str, int], np.ndarray] = {}
+        self._handed: dict[int, tuple[str, tuple[View, ...]]] = {}  # by image
 
     def begin(self, images: range) -> None:
-        """Go on with ``images``: what they share with all others is there."""
+        """Go on with ``images``: what they share with all others is there, and what they left."""
         self.images = images
         self._made.clear()
         self.stored.clear()
         for name, pieces in self._single.items():
             self.stored[name] = [Stored(pieces, self.layouts[name])]
+        handed = [self._handed[image] for image in images if image in self._handed]
+        if len(handed) == len(images):
+            name = handed[0][0]
+            together = tuple(piece for _, pieces in handed for piece in pieces)
+            self.stored[name] = [Stored(together, self.layouts[name])]
+
+    def hand_on(self, layer: QLayer) -> None:
+        """Keep the tensor of ``layer`` for what these images go through with others."""
+        (stored,) = self.stored[layer.name]
+        for image, part in zip(self.images, stored.split(len(self.images)), strict=True):
+            self._handed[image] = layer.name, part.pieces
 
     # Steps of several layers may be interleaved, over heads or over blocks of rows: a step's slot
     # says where it belongs among the others of the wave.
