@@ -24,8 +24,8 @@ HOW = (
     "bits are fewer bits to multiply by (20 for 24), and as many accumulators as the uniform one, "
     "by half the rows. Energy is that of a 45 nm chip by the table in `vitaccel/energy.py` "
     "(Horowitz, ISSCC 2014; ShiftAddNet for shifts), without clock and leakage. Goal: 1.6 "
-    "times the frames (Auto-ViT-Acc reports 1.59 to 1.74), which B1 reaches in batches of four; one "
-    "by one the classifiers' weights keep the memory busy. M2-ViT reports 80 % of the "
+    "times the frames (Auto-ViT-Acc reports 1.59 to 1.74), which B1 reaches in batches of four; "
+    "one by one the classifiers' weights keep the memory busy. M2-ViT reports 80 % of the "
     "energy-delay product saved against Trio-ViT's accelerator."
 )
 
