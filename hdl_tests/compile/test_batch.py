@@ -135,6 +135,16 @@ HYBRID = AcceleratorConfig(
 )  # fmt: skip
 
 
+def test_divisors_may_wait_for_quotients_in_any_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each gives POST a token of its own: 64 before the first quotient."""
+    network = random_hybrid(side=4, width=32, heads=8)
+    lowering = lower(network, HYBRID, False, Strategy(together=8), batch=8)
+    finish(lowering)
+    monkeypatch.setattr(schedule, "MOST_TOKENS", 1000)
+    with pytest.raises(AssertionError, match="deadlock: POST of near never starts"):
+        finish(lowering)
+
+
 def test_classifier_with_layernorm_and_table_meets_all_images_at_once() -> None:
     network = random_hybrid()
     program = finish(lower(network, HYBRID, True, Strategy(together=1), batch=BATCH))
