@@ -10,7 +10,7 @@ from record import DOCS, record
 from vitaccel.config import AcceleratorConfig
 
 NAME = "hybrid"
-CASES = {"B1 at 224": B1, "small, CIFAR-10": SMALL}
+CASES: dict[str, tuple[str, AcceleratorConfig]] = {"B1 at 224": B1, "small, CIFAR-10": SMALL}
 COLUMNS = (
     "network", "batch", "array, accumulators, engine", "scheme", "multipliers", "cycles",
     f"images/s at {MHZ} MHz", "frames against uniform", "uJ", "uJ ms", "energy x delay saved, %",
