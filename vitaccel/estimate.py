@@ -6,6 +6,7 @@ each instruction instead of its cycles.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import gcd
 from typing import TYPE_CHECKING, Any
 
 from vitaccel import isa
@@ -32,6 +33,7 @@ BANK = 4  # POST changes banks
 DRAIN = {isa.Op.NORM: 87, isa.Op.SOFTMAX: 55}  # from the last word taken to the last written
 WINDOWS = 26  # DEPTHWISE: beside the steps of its windows
 TRANSFER = 4  # between LOADs or STOREs that follow one another
+ANSWER = 2  # from the last beat of a burst to the address of one that waited for its end
 
 
 @dataclass
@@ -219,18 +221,32 @@ class _Model:
         """The bus moves one beat every ``interval`` cycles, for whoever comes first."""
         fields, timing, width = self.program[n].fields, self.timing, self.config.axi_bytes
         interval = self.interval
-        beats = fields["n_rows"] * -(-fields["n_words"] * self.config.rows // width)
         begin = self.start[n] + timing.latency
         # The program comes over the bus too: first in the time that the bus had nothing else to do.
         program = (n - self.fetched) * isa.BYTES // width * interval
         program = max(0.0, program - max(0.0, begin - self.bus))
         self.fetched = n
         begin = max(self.bus, begin)
-        self.bus = self.end[n] = begin + program + beats * interval + TRANSFER
+        self.bus = self.end[n] = begin + program + self._moving(n) + TRANSFER
         self.free[isa.UNIT_OF[self.program[n].op]] = self.bus - timing.latency
         if self.program[n].op == isa.Op.LOAD:
             self.transfers.append((begin, self.bus))
         self.moved[self.program[n].op] += fields["n_rows"] * fields["n_words"] * self.config.rows
+
+    def _moving(self, n: int) -> float:
+        """Cycles of a transfer that has the bus: of its beats, or between the bursts of its rows.
+
+        A burst stays inside a block of ``burst_beats``, which some rows cross once more than their
+        length makes them; `AxiRead` has a few under way, each from its address to its last beat.
+        """
+        fields, longest = self.program[n].fields, self.config.burst_beats
+        beats = -(-fields["n_words"] * self.config.rows // self.config.axi_bytes)
+        moving = beats * self.interval
+        if self.program[n].op == isa.Op.LOAD:
+            bursts = 1 + (beats - gcd(beats, longest)) / longest  # of a row, on average
+            waiting = bursts * (self.timing.latency + ANSWER)
+            moving = max(moving, (waiting + moving) / AxiRead.OUTSTANDING)
+        return fields["n_rows"] * moving
 
     def _drain(self, n: int) -> None:
         """Run the tiles of a GEMM, and the POST that drains them bank by bank."""

@@ -7,6 +7,7 @@ from vitaccel import (
     isa,
 )
 from vitaccel.compile.instruction import Instruction
+from vitaccel.compile.join_rows import joined_rows
 from vitaccel.compile.place import Times
 from vitaccel.compile.program import Decoded
 from vitaccel.compile.schedule import schedule
@@ -26,7 +27,7 @@ def ideal_times(
     _spread(main)
     schedule(main)
     times, progress = [], 0.0
-    spans = estimate.timeline([_decoded(i) for i in main], config, timing).spans
+    spans = estimate.timeline([_decoded(i, config) for i in main], config, timing).spans
     for instruction, span in zip(main, spans, strict=True):
         start = span.start
         if instruction.op == isa.Op.GEMM:
@@ -46,7 +47,8 @@ def _spread(main: Sequence[Instruction]) -> None:
             buffer.address, end = end, end + buffer.size
 
 
-def _decoded(instruction: Instruction) -> Decoded:
-    fields = dict.fromkeys(isa.FIELDS[instruction.op], 0) | instruction.fields
+def _decoded(instruction: Instruction, config: AcceleratorConfig) -> Decoded:
+    known = joined_rows(instruction.op, instruction.fields, config)
+    fields = dict.fromkeys(isa.FIELDS[instruction.op], 0) | known
     tokens = {"wait": instruction.wait, "signal": instruction.signal}
     return Decoded(instruction.op, fields | tokens, instruction.layer)

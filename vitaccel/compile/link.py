@@ -10,6 +10,7 @@ from golden.qnetwork import QNetwork, QPatches
 from vitaccel import isa
 from vitaccel.compile.arrange import Arrangement
 from vitaccel.compile.instruction import Instruction, encode
+from vitaccel.compile.join_rows import joined_rows
 from vitaccel.compile.lower import Lowering
 from vitaccel.compile.macs import layer_macs
 from vitaccel.compile.program import Program, Region, Routine
@@ -60,6 +61,8 @@ def link(lowering: Lowering, arrangement: Arrangement) -> Program:
             f"network {network.name} needs {end} bytes of external memory, but addresses reach "
             f"{ADDRESSABLE}; take a smaller network, fewer bits or fewer images at once"
         )
+    for instruction in (*arrangement.setup, *arrangement.main):
+        instruction.fields = joined_rows(instruction.op, instruction.fields, config)
     image = bytearray(code_end)
     for at, raw in constants.items():
         image[at : at + len(raw)] = raw
