@@ -1,5 +1,8 @@
 """The simulated memory, and the rate at which LOAD and STORE use it."""
 
+import json
+from dataclasses import asdict
+
 import pytest
 
 from hdl_tests.harness.cosim import simulate
@@ -19,6 +22,10 @@ def test_axi_memory() -> None:
         MemoryTop(config, SIZE, timing),
         name="memory_top",
         bench="hdl_tests.cosim.tb_axi_memory",
-        env={"VITACCEL_CONFIG": config.model_dump_json(), "SIZE": str(SIZE)},
+        env={
+            "VITACCEL_CONFIG": config.model_dump_json(),
+            "SIZE": str(SIZE),
+            "TIMING": json.dumps(asdict(timing)),
+        },
         extra=RAM_VERILOG,
     )

@@ -10,9 +10,11 @@ from hdl_tests.harness.networks import random_qnetwork
 from vitaccel import isa
 from vitaccel.compile import compile_network
 from vitaccel.compile.macs import layer_macs
+from vitaccel.compile.program import Decoded
 from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
-from vitaccel.estimate import estimate
+from vitaccel.estimate import estimate, timeline
+from vitaccel.hw.axi.axi_memory import MemoryTiming
 from vitaccel.memories import MEMORIES, memory_timing
 from vitaccel.profile import busy_cycles
 from vitaccel.timing import Stopwatch
@@ -47,6 +49,22 @@ def test_a_slower_memory_and_a_smaller_array_take_longer() -> None:
     assert sdram > bus
     about = estimate(program, config, memory_timing("bus", config)).summary(program, config, 50)
     assert about["images_per_second"] == round(50e6 / bus, 2)
+
+
+@pytest.mark.parametrize(("n_words", "cycles"), [(1, 8.5), (2, 9), (3, 10.5), (9, 18), (128, 256)])
+def test_short_rows_take_as_long_as_in_the_gateware(n_words: int, cycles: float) -> None:
+    """Of LOADs of EfficientViT-B1 in RTL; the memory answers after 30 cycles."""
+    config = AcceleratorConfig(rows=16, columns=16)
+    empty = dict.fromkeys([*isa.HEADER, *isa.FIELDS[isa.Op.LOAD]], 0)
+    took = [
+        timeline(
+            [Decoded(isa.Op.LOAD, empty | {"n_rows": n_rows, "n_words": n_words}, "")],
+            config,
+            MemoryTiming(),
+        ).cycles
+        for n_rows in (20, 120)
+    ]
+    assert (took[1] - took[0]) / 100 == pytest.approx(cycles, abs=0.01)
 
 
 def test_an_unknown_memory_is_refused() -> None:

@@ -1,7 +1,5 @@
 """Rows that follow one another in both memories are one long row, and move in long bursts."""
 
-from collections.abc import Mapping
-
 from vitaccel import isa
 from vitaccel.config import AcceleratorConfig
 
