@@ -9,7 +9,7 @@ from golden.bounds import magnitude, quotient_bound, relu_magnitude
 from golden.qnetwork import QDivisor, QKeySum, QKeyValue, QLayer, QPool, QQuotient, QTensor
 from vitaccel import isa
 from vitaccel.compile.instruction import View
-from vitaccel.compile.lower.operands import constant, fill, identity, ones, stream
+from vitaccel.compile.lower.operands import constant, identity, ones, stream
 from vitaccel.compile.lower.products import tables_of
 from vitaccel.compile.lower.state import Lowering, Post
 from vitaccel.compile.lower.stationary import (
@@ -57,18 +57,15 @@ def key_value(low: Lowering, layer: QKeyValue) -> None:
 def _transposed(low: Lowering, layer: QLayer, x: View, eye: View) -> View:
     """``[channels][tokens]`` from ``[tokens][channels]``: rows of the identity over x.
 
-    Lanes past the last token are 0.
+    Lanes past the last token are 0: so is what POST multiplies them by.
     """
     rows, columns = low.config.rows, int8_columns(low.config)
     words, span = -(-x.rows // rows), len(columns.groups) * rows
     name = f"{x.buffer.name}.transposed"
     made = View.whole(low.buffer(name, x.words * rows, words))
-    if x.rows % rows:
-        last = replace(made, word=words - 1, words=1)
-        fill(low, name, last, np.zeros((made.rows, 1, rows), dtype=np.uint8))
-    out, twice = QTensor(shape=(made.rows, x.rows)), np.full(words * rows, 2)
-    halved = {"post_shift": 1, "lanes_after": -x.rows % rows}
-    unchanged = post_of(low, name, out, columns, twice, halved)
+    out = QTensor(shape=(made.rows, x.rows))
+    twice = np.where(np.arange(words * rows) < x.rows, 2, 0)
+    unchanged = post_of(low, name, out, columns, twice, {"post_shift": 1})
     fields = {
         "n_tiles": -(-words // len(columns.groups)),
         "source": int(isa.Stationary.ROWS),

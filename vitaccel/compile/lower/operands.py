@@ -9,21 +9,16 @@ from vitaccel.compile.instruction import Instruction, View
 from vitaccel.compile.lower.state import Lowering, Step
 from vitaccel.compile.lower.transfer import transfer
 
-__all__ = ["constant", "fill", "identity", "ones", "stream"]
+__all__ = ["constant", "identity", "ones", "stream"]
 
 
 def constant(low: Lowering, name: str, lanes: np.ndarray) -> View:
     """Activation memory that holds ``lanes``, uint8 ``[rows, words, R]``."""
     view = View.whole(low.buffer(name, lanes.shape[0], lanes.shape[1]))
-    fill(low, name, view, lanes)
-    return view
-
-
-def fill(low: Lowering, name: str, view: View, lanes: np.ndarray) -> None:
-    """Load ``lanes`` into ``view``."""
     load = transfer(isa.Op.LOAD, name, view)
     low.constants[load] = low.shared(None, name, lanes)
     low.emit(Step(load, late=low.images.start > 0))
+    return view
 
 
 @cache
