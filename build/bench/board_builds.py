@@ -139,8 +139,8 @@ def _beside_baseline(row: Mapping[str, Any]) -> Iterator[str]:
     """Everything that became worse than the baseline by more than `TOLERANCE`."""
     found = _figures(row)
     for title, before in _baselines()[row["board"]].items():
-        change = found[title] / before - 1
-        if (change if SMALLER_IS_BETTER[title] else -change) > TOLERANCE:
+        change = found[title] - before
+        if (change if SMALLER_IS_BETTER[title] else -change) > TOLERANCE * before:
             yield f"{row['board']}: {title} was {before:g}, is {found[title]:g}"
 
 
