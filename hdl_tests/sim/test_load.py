@@ -244,11 +244,13 @@ def test_last_legal_address(changes: dict[str, int], refused: bool) -> None:
     assert bool(Run(config, [one(config, **changes)]).run().fault) is refused
 
 
+@pytest.mark.parametrize("pause", [0.0, 0.8], ids=["free", "paused"])
+@pytest.mark.parametrize("beat", [80, 100])
 @pytest.mark.parametrize(("response", "status"), [(2, Status.READ_SLVERR), (3, Status.READ_DECERR)])
-def test_error_response(response: int, status: Status) -> None:
-    """Words before the failed beat are written, nothing after it."""
+def test_error_response(response: int, status: Status, beat: int, pause: float) -> None:
+    """Words before the failed beat are written, nothing after it; the command before it is done."""
     config = shape(8, 8)
-    run = Run(config, [one(config)] * 3, fail_at=(100, response)).run()
+    run = Run(config, [one(config)] * 3, pause=pause, fail_at=(beat, response)).run()
     assert run.fault == status
-    assert len(run.done_at) == 1
-    assert len(run.writes) == 100
+    assert run.done_at == [80]
+    assert len(run.writes) == beat
