@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from hybrid_runs import described
 from record import DOCS, OUT, record, table
 
 from golden.qnetwork import QConv, QLayer, QLinear, QNetwork
@@ -30,16 +31,24 @@ from vitaccel.verify import Verdict, verify
 
 MODEL, PRESET = "efficientvit_b1", "efficientvit-16x16"
 UNIFORM = PRESETS[PRESET]
-ARRAYS = {"trio": UNIFORM, "m2q": UNIFORM.replace(columns=32, pot_columns=16)}
+MIXED = UNIFORM.replace(columns=32, pot_columns=16)
+FIVE_TAPS = MIXED.replace(depthwise_taps=5, depthwise_bits=4, accumulator_rows=128)
+ARRAYS = {"trio": UNIFORM, "m2q": MIXED}
 BATCHES = (1, 4, 8)
 N_RTL = 2
 SMALL = "small"
-B1_RUNS = {"trio": ("trio", 1), "m2q": ("m2q", 1), "trio-8": ("trio", 8)}  # and how many together
+B1_RUNS = {  # scheme, array, images together
+    "trio": ("trio", UNIFORM, 1),
+    "m2q": ("m2q", MIXED, 1),
+    "trio-4": ("trio", UNIFORM, 4),
+    "m2q-4": ("m2q", FIVE_TAPS, 4),  # the fastest of hybrid.py
+    "trio-8": ("trio", UNIFORM, 8),
+}
 DEPTHWISE = "depthwise convolutions, beside the array"
 COLUMNS = ("layers", "cycles", "MACs", "useful")
 BATCH_COLUMNS = ("images", "cycles per image", "classifiers", "useful")
 RTL_COLUMNS = (
-    "network", "scheme", "columns", "bit-exact", "tensors", "images", "together",
+    "network", "scheme", "array", "bit-exact", "tensors", "images", "together",
     "cycles per image", "estimate", "off",
 )  # fmt: skip
 
@@ -121,7 +130,7 @@ def row(
     return {
         "network": name,
         "scheme": scheme,
-        "columns": f"{config.rows} x {config.columns}, {config.pot_columns} of powers of two",
+        "array": described(config),
         "bit-exact": found["bit_exact"],
         "tensors": found["tensors_compared"],
         "images": found["images"],
@@ -141,12 +150,12 @@ def small_in_rtl(images: Path | None) -> dict[str, Any]:
     return row("CIFAR-10's", own.scheme, config, found, run.cycles)
 
 
-def b1_in_rtl(scheme: str, batch: int) -> dict[str, Any]:
+def b1_in_rtl(scheme: str, config: AcceleratorConfig, batch: int) -> dict[str, Any]:
     """B1 in RTL: every tensor of the first image, the logits and cycles of the others.
 
     If images go together there is one run of them, in which only logits are compared.
     """
-    network, config = b1(scheme), ARRAYS[scheme]
+    network = b1(scheme)
     traced = int(batch == 1)
     images = torch.rand(
         traced + batch, *network.layers[0].out.shape, generator=torch.Generator().manual_seed(1)
@@ -191,8 +200,8 @@ def main() -> None:
     )
     compared = (
         "B1 with random parameters, and the shipped CIFAR-10 network on preset `efficientvit`: "
-        "every tensor of the first image, the logits of the last, against golden; of eight images "
-        "together, the logits of all."
+        "every tensor of the first image, the logits of the last, against golden; of images that "
+        "go together, the logits of all."
     )
     more = ["", "## Several images at once", "", together, "", *table(BATCH_COLUMNS, batches)]
     more += ["", "## In RTL", "", compared, "", *table(RTL_COLUMNS, simulated), ""]

@@ -4,7 +4,7 @@ import argparse
 import json
 from typing import Any
 
-from hybrid_runs import B1, MHZ, SMALL, Run, run
+from hybrid_runs import B1, MHZ, SMALL, Run, described, run
 from record import DOCS, record
 
 from vitaccel.config import AcceleratorConfig
@@ -39,15 +39,6 @@ def arrays(uniform: AcceleratorConfig) -> list[tuple[str, AcceleratorConfig]]:
         return made
     same = {"depthwise_taps": 5, "accumulator_rows": uniform.accumulator_rows // 2}
     return [*made, ("m2q", mixed.replace(**same))]
-
-
-def described(config: AcceleratorConfig) -> str:
-    """Array and engine in few words."""
-    pot = f" + {config.pot_columns} pot" if config.pot_columns else ""
-    taps = f"{config.depthwise_taps} taps of {config.depthwise_bits} bits"
-    engine = taps if config.depthwise_taps else "no engine"
-    array = f"{config.rows} x {config.columns - config.pot_columns}{pot}"
-    return f"{array}, {config.accumulator_rows} rows, {engine}"
 
 
 def compared(name: str, model: str, uniform: AcceleratorConfig, batch: int) -> list[dict[str, Any]]:

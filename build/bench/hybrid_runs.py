@@ -19,7 +19,7 @@ from vitaccel.presets import PRESETS
 from vitaccel.profile import Profile, profile
 from vitaccel.sources import load_network
 
-__all__ = ["B1", "MHZ", "SMALL", "Run", "run"]
+__all__ = ["B1", "MHZ", "SMALL", "Run", "described", "run"]
 
 MHZ = 100
 B1 = "efficientvit_b1", PRESETS["efficientvit-16x16"]  # its preset: uniform columns only
@@ -61,6 +61,15 @@ class Run:
         """By the table of `vitaccel.energy`."""
         spent = energy(self.program, self.config)
         return spent.summary(self.program.batch, 1.0)["uj_per_image"]
+
+
+def described(config: AcceleratorConfig) -> str:
+    """Array and engine in few words."""
+    pot = f" + {config.pot_columns} pot" if config.pot_columns else ""
+    taps = f"{config.depthwise_taps} taps of {config.depthwise_bits} bits"
+    engine = taps if config.depthwise_taps else "no engine"
+    array = f"{config.rows} x {config.columns - config.pot_columns}{pot}"
+    return f"{array}, {config.accumulator_rows} rows, {engine}"
 
 
 def run(
