@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from boards.board import Board
 from boards.clocking import Pll
+from boards.floorplan import floorplan
 from boards.top import BoardTop
 from vitaccel.config import AcceleratorConfig
 from vitaccel.errors import ConfigError
+from vitaccel.flow.plan import Plan, make_plan
 from vitaccel.hw.memory.sdram import Controller
 
 __all__ = ["SLOWEST_MHZ", "Design"]
@@ -73,3 +75,8 @@ class Design:
     def top(self, pll: Pll, controller: Controller | None = None) -> BoardTop:
         """Gateware at the clock of ``pll``, with the controller if the memory is SDRAM."""
         return BoardTop(self.board, self.config, controller or self.memory_bytes, pll)
+
+    def plan(self, pll: Pll, controller: Controller | None = None) -> Plan:
+        """All that the tools need to make a bitstream of `top`."""
+        places = floorplan(self.board.fpga, self.config)
+        return make_plan(self.top(pll, controller), self.board.platform(), places)

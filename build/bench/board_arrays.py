@@ -12,7 +12,6 @@ from boards.catalogue import find_board
 from boards.design import Design
 from vitaccel.flow import tools
 from vitaccel.flow.gateware import Gateware, build_gateware
-from vitaccel.flow.plan import make_plan
 from vitaccel.flow.sdram import make_controller
 from vitaccel.flow.synth import comb_of
 from vitaccel.timing import Stopwatch
@@ -100,7 +99,7 @@ def _build(name: str, seeds: tuple[int, ...]) -> Gateware:
     pll = design.nearest(MHZ)
     cache = OUT / "boards"
     controller = make_controller(board.sdram, pll.mhz * 1e6, cache / "controllers")
-    plan = make_plan(design.top(pll, controller), board.platform())
+    plan = design.plan(pll, controller)
     watch = Stopwatch(
         lambda step, done: print(f"{name}: {step}", flush=True) if done is None else None
     )

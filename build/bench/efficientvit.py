@@ -174,7 +174,7 @@ def rtl(names: list[str], images: Path | None) -> list[dict[str, Any]]:
     for name in names:
         known[name] = small_in_rtl(images) if name == SMALL else b1_in_rtl(*B1_RUNS[name])
         path.write_text(json.dumps(known, indent=1) + "\n")
-    return list(known.values())
+    return [known[name] for name in (*B1_RUNS, SMALL) if name in known]
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from vitaccel.flow.board_memory import choose_memory
 from vitaccel.flow.build_report import build_lines, build_page, build_summary
 from vitaccel.flow.gateware import Gateware, build_gateware, pack
 from vitaccel.flow.nextpnr import Routing
-from vitaccel.flow.plan import Plan, make_plan
+from vitaccel.flow.plan import Plan
 from vitaccel.flow.sdram import make_controller
 from vitaccel.host.deployment import Deployment
 from vitaccel.timing import Stopwatch
@@ -126,7 +126,7 @@ def _close(
         chip, controller = design.board.sdram, None
         if design.sdram and chip is not None:
             controller = make_controller(chip, pll.mhz * 1e6, options.cache / "controllers")
-        plan = make_plan(design.top(pll, controller), design.board.platform())
+        plan = design.plan(pll, controller)
     cache = options.cache / f"{design.board.name}-{design.config.digest()}"
     gateware = build_gateware(plan, cache, options.seeds, watch)
     _check_clocks(gateware.best, pll)

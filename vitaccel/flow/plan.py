@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from amaranth import Elaboratable
@@ -62,9 +63,12 @@ class Plan:
         return hashlib.blake2s(json.dumps(about).encode(), digest_size=6).hexdigest()
 
 
-def make_plan(top: Elaboratable, platform: Any) -> Plan:
+def make_plan(
+    top: Elaboratable, platform: Any, places: Mapping[str, str] = MappingProxyType({})
+) -> Plan:
     """Convert ``top`` and the constraints of ``platform``, a fresh one.
 
+    ``places`` names cells of the netlist and where nextpnr is to put them, see `boards.floorplan`.
     The same design gives the same plan in every folder and run. Clocks and pins are constrained by
     the platform: nextpnr refuses a pin that is not.
     """
@@ -76,7 +80,7 @@ def make_plan(top: Elaboratable, platform: Any) -> Plan:
             do_build=False,
             emit_src=False,
             script_after_read=f"{DELAY_TARGET}\n{_AFTER_READ}" if ecp5 else _AFTER_READ,
-            script_after_synth=_AFTER_SYNTHESIS,
+            script_after_synth="\n".join([_AFTER_SYNTHESIS, *_placed(places)]),
         )
     _, routing, packing = json.loads(plan.files[f"build_{TOP}.json"])["commands"]
     if "--svf" in packing:  # Amaranth wants one beside the bitstream; nobody loads it here
@@ -88,3 +92,8 @@ def make_plan(top: Elaboratable, platform: Any) -> Plan:
         routing=(*routing, *(ROUTER if ecp5 else ()), "--timing-allow-fail"),
         packing=tuple(packing),
     )
+
+
+def _placed(places: Mapping[str, str]) -> list[str]:
+    """Commands to Yosys that tell nextpnr where cells are to stand."""
+    return [f'setattr -set BEL "{bel}" {TOP}/c:{cell}' for cell, bel in places.items()]

@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from amaranth import ClockSignal, Const, Instance, Module, Shape, Signal, signed
+from amaranth import Cat, ClockSignal, Const, Instance, Module, Shape, Signal
 from amaranth.hdl import ShapeLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 __all__ = ["Multiplier", "on_ecp5", "product_shape"]
+
+_CELL_BITS = 18
 
 
 def product_shape(a: ShapeLike, b: ShapeLike) -> Shape:
@@ -74,10 +76,16 @@ class Multiplier(wiring.Component):
         return m
 
     def _ecp5(self) -> Instance:
-        ports: dict[str, Any] = {f"o_P{bit}": wire for bit, wire in enumerate(self.p)}
+        # Operands fill the cell from the top: zeros below take no wires, copies of the sign would.
+        ports: dict[str, Any] = {}
+        below = 0
         for name, value in (("A", self.a), ("B", self.b)):
-            wide = Const(0, signed(18)) + value  # extended by its sign: the cell has one width
-            ports |= {f"i_{name}{bit}": wide[bit] for bit in range(18)}
+            number = value if value.shape().signed else Cat(value, 0)
+            free = _CELL_BITS - len(number)
+            ports |= {f"i_{name}{bit}": 0 for bit in range(free)}
+            ports |= {f"i_{name}{free + bit}": wire for bit, wire in enumerate(number)}
+            below += free
+        ports |= {f"o_P{below + bit}": wire for bit, wire in enumerate(self.p)}
         for register in ("INPUTA", "INPUTB", "OUTPUT"):
             ports[f"p_REG_{register}_CLK"] = "CLK0"
         return Instance(
