@@ -71,7 +71,7 @@ class Fetch(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.words = words = Queue(word_layout(self.config), self.depth)
+        m.submodules.words = words = Queue(word_layout(self.config), self.depth, wide=True)
         request = self.port.request
         room = Signal(signed(exact_log2(self.depth) + 1), init=self.depth - 1)  # places left - 1
         asked = Signal()

@@ -59,7 +59,7 @@ class Scratchpad(wiring.Component):
     writer_fault: Signal
 
     FOLDS = 4  # inputs of a lookup table
-    LATENCY = 5  # skid, grant, memory, its output register, choice of the bank
+    LATENCY = 6  # skid, grant, address, memory, its output register, choice of the bank
 
     def __init__(self, config: AcceleratorConfig, n_readers: int, n_writers: int) -> None:
         self.config = config
@@ -128,11 +128,15 @@ class Scratchpad(wiring.Component):
         rows = [delayed(m, head.p.row, 1, f"read_row_{r}") for r, head in enumerate(heads)]
         words = []
         for b, bank in enumerate(banks):
-            m.d.comb += bank.read_address.eq(_one_of(chosen[b], rows))
+            row = Signal.like(
+                bank.read_address, name=f"row_{b}", reset_less=True
+            )  # far from all RAMs
+            m.d.sync += row.eq(_one_of(chosen[b], rows))
+            m.d.comb += bank.read_address.eq(row)
             words.append(delayed(m, bank.read_data, 1, f"word_{b}"))
         for r, (reader, head) in enumerate(zip(self.readers, heads, strict=True)):
-            valid = delayed(m, grant[r], 3, f"granted_{r}", reset_less=False)
-            place = delayed(m, head.p, 3, f"place_{r}")
+            valid = delayed(m, grant[r], 4, f"granted_{r}", reset_less=False)
+            place = delayed(m, head.p, 4, f"place_{r}")
             answer = data.ArrayLayout(word_layout(self.config), len(words))(Cat(words))[place.bank]
             found = delayed(m, Mux(place.beyond, 0, answer), 1, f"found_{r}")
             m.d.sync += reader.valid.eq(valid)

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.ports import ADDRESS_BITS, WritePort, word_layout
 from vitaccel.hw.streams.skid import Skid
+from vitaccel.hw.streams.turns import Turns
 from vitaccel.isa import Space, Status
 
 __all__ = ["Spaces", "depths", "loaded_layout", "write_ports"]
@@ -93,19 +94,19 @@ class Spaces(wiring.Component):
         width = len(Space)
         shape = data.StructLayout({
             "address": ADDRESS_BITS,
-            "data": word_layout(self.config),
             "last": 1,
             "chosen": width,  # one bit per space; none if there is no such space or address
             "unknown": 1,
         })
         m.submodules.words = words = Skid(shape)
+        m.submodules.turns = turns = Turns(word_layout(self.config))
         i, o = self.i.p, words.o.p
         bound = Array([bounds.get(space, 0) for space in Space])[i.space]
         m.d.comb += [
-            words.i.valid.eq(self.i.valid),
+            *(places.i.valid.eq(self.i.valid) for places in (words, turns)),
             self.i.ready.eq(words.i.ready),
             words.i.p.address.eq(i.address),
-            words.i.p.data.eq(i.data),
+            turns.i.payload.eq(i.data),
             words.i.p.last.eq(i.last),
             words.i.p.unknown.eq(bound == 0),
         ]
@@ -117,12 +118,12 @@ class Spaces(wiring.Component):
             m.d.comb += [
                 port.valid.eq(words.o.valid & o.chosen[space]),
                 port.p.address.eq(o.address),
-                port.p.data.eq(o.data),
+                port.p.data.eq(turns.o.payload),
                 taken[space].eq(port.valid & port.ready),
             ]
         m.d.comb += [
             self.busy.eq(words.o.valid),
-            words.o.ready.eq(taken.any()),
+            *(places.o.ready.eq(taken.any()) for places in (words, turns)),
         ]
         m.d.sync += self.done.eq(taken.any() & o.last)
         with m.If(words.o.valid & ~o.chosen.any()):

@@ -6,11 +6,13 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from vitaccel.hw.streams.turns import Turns
+
 __all__ = ["Queue"]
 
 
 class Queue(wiring.Component):
-    """Queue of ``depth`` payloads, plus one in the output register.
+    """Queue of ``depth`` payloads, plus one in the output register, or two if they are wide.
 
     Parameters
     ----------
@@ -18,6 +20,8 @@ class Queue(wiring.Component):
         Payload.
     depth
         Places, a power of two; 16 fill the distributed memory of ECP5 exactly.
+    wide
+        Whether the output is `Turns`, so that ``o.ready`` may come late.
 
     Members
     -------
@@ -36,9 +40,10 @@ class Queue(wiring.Component):
 
     LATENCY = 2
 
-    def __init__(self, shape: ShapeLike, depth: int) -> None:
+    def __init__(self, shape: ShapeLike, depth: int, *, wide: bool = False) -> None:
         self.shape = shape
         self.depth = depth
+        self.wide = wide
         super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
 
     def elaborate(self, platform: object) -> Module:
@@ -58,6 +63,12 @@ class Queue(wiring.Component):
         ]
         m.d.sync += written.eq(written + write_port.en)
 
+        if self.wide:
+            m.submodules.turns = turns = Turns(self.shape)
+            m.d.comb += [turns.i.payload.eq(read_port.data), turns.i.valid.eq(written != read)]
+            m.d.sync += read.eq(read + (turns.i.valid & turns.i.ready))
+            wiring.connect(m, turns.o, wiring.flipped(self.o))
+            return m
         first = Signal(self.shape, reset_less=True)
         load = Signal()
         m.d.comb += self.o.payload.eq(first)

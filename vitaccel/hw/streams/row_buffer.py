@@ -8,6 +8,7 @@ from amaranth.utils import ceil_log2
 
 from vitaccel.hw.primitives.block_ram import BlockRam
 from vitaccel.hw.shared import Shared
+from vitaccel.hw.streams.turns import Turns
 
 __all__ = ["RowBuffer"]
 
@@ -31,7 +32,8 @@ class RowBuffer(wiring.Component):
 
     Timing
     ------
-    Latency 3 cycles; one payload per cycle. ``o`` and ``i.ready`` depend on registers alone.
+    Latency 3 cycles; one payload per cycle. ``o`` and ``i.ready`` depend on registers alone, and
+    ``o.ready`` does not reach the RAM, see `Turns`.
     """
 
     i: stream.Interface
@@ -51,15 +53,10 @@ class RowBuffer(wiring.Component):
         read = Signal(bits + 1)
         places = BlockRam(self.shape, self.depth)
         m.submodules.places = Shared(places)
+        m.submodules.turns = turns = Turns(self.shape)
         ahead_valid = Signal()  # of the RAM's own register
         load_ahead = Signal()
-        load = Signal()
-        first = Signal(self.shape, reset_less=True)
-        m.d.comb += [
-            load.eq(ahead_valid & (~self.o.valid | self.o.ready)),
-            load_ahead.eq((written != read) & (~ahead_valid | load)),
-            self.o.payload.eq(first),
-        ]
+        m.d.comb += load_ahead.eq((written != read) & (~ahead_valid | turns.i.ready))
         m.d.comb += [
             self.i.ready.eq((written ^ read) != self.depth),
             places.write.eq(self.i.valid & self.i.ready),
@@ -69,10 +66,8 @@ class RowBuffer(wiring.Component):
             places.read_address.eq(read[:bits]),
         ]
         m.d.sync += [written.eq(written + places.write), read.eq(read + load_ahead)]
-        with m.If(load_ahead | load):
+        with m.If(load_ahead | turns.i.ready):
             m.d.sync += ahead_valid.eq(load_ahead)
-        with m.If(load):
-            m.d.sync += first.eq(places.read_data)
-        with m.If(load | self.o.ready):
-            m.d.sync += self.o.valid.eq(load)
+        m.d.comb += [turns.i.payload.eq(places.read_data), turns.i.valid.eq(ahead_valid)]
+        wiring.connect(m, turns.o, wiring.flipped(self.o))
         return m

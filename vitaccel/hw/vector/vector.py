@@ -16,6 +16,7 @@ from vitaccel.hw.ports import ReadPort, WritePort, command_layout, unit_layout
 from vitaccel.hw.primitives.times import times
 from vitaccel.hw.streams.admission import Admission
 from vitaccel.hw.streams.skid import Skid
+from vitaccel.hw.streams.turns import Turns
 from vitaccel.hw.vector.layernorm import LayerNorm
 from vitaccel.hw.vector.marker import Marker
 from vitaccel.hw.vector.parts import Join, Split, SplitWrites
@@ -210,26 +211,23 @@ class Vector(wiring.Component):
         m.submodules.results = results = Join(self.config)
         # Far from the memory: `dst.ready` comes late.
         m.submodules.skid = skid = Skid(
-            data.StructLayout({
-                "address": self.dst.p.address.shape(),
-                "data": self.dst.p.data.shape(),
-                "last": 1,
-            })
+            data.StructLayout({"address": self.dst.p.address.shape(), "last": 1})
         )
+        m.submodules.turns = turns = Turns(self.dst.p.data.shape())
         m.d.comb += [
             *_walk(writes, fields, "dst", admission.start),
             results.i.payload.eq(Mux(norm, units[1].o.payload, units[0].o.payload)),
             results.i.valid.eq(units[1].o.valid | units[0].o.valid),
             skid.i.p.address.eq(writes.o.p.address),
-            skid.i.p.data.eq(results.o.payload),
             skid.i.p.last.eq(writes.o.p.last[0]),
-            skid.i.valid.eq(results.o.valid),
+            turns.i.payload.eq(results.o.payload),
+            *(places.i.valid.eq(results.o.valid) for places in (skid, turns)),
             results.o.ready.eq(skid.i.ready),
             writes.o.ready.eq(skid.i.valid & skid.i.ready),
             self.dst.p.address.eq(skid.o.p.address),
-            self.dst.p.data.eq(skid.o.p.data),
+            self.dst.p.data.eq(turns.o.payload),
             self.dst.valid.eq(skid.o.valid),
-            skid.o.ready.eq(self.dst.ready),
+            *(places.o.ready.eq(self.dst.ready) for places in (skid, turns)),
             admission.ended.eq(self.dst.valid & self.dst.ready & skid.o.p.last),
             *(unit.o.ready.eq(results.i.ready) for unit in units),
         ]
