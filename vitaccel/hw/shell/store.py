@@ -174,18 +174,20 @@ class Store(wiring.Component):
         words, beats = self.config.rows // granule, self.config.axi_bytes // granule
         # A granule is its bytes and a strobe, which padding lacks.
         m.submodules.gearbox = gearbox = Gearbox(8 * granule + 1, words, beats, words + beats - 1)
+        m.submodules.cut = cut = Skid(self.beat.p.shape())  # the pins are far from the gearbox
+        link(m, cut.o, wiring.flipped(self.beat))
         m.d.comb += [
             gearbox.i.valid.eq(fetch.o.valid),
             fetch.o.ready.eq(gearbox.i.ready),
             gearbox.i.p.count.eq(words + fetch.o.p.tag),
-            self.beat.valid.eq(gearbox.o.valid),
-            gearbox.o.ready.eq(self.beat.ready),
+            cut.i.valid.eq(gearbox.o.valid),
+            gearbox.o.ready.eq(cut.i.ready),
         ]
         for n, place in enumerate(gearbox.i.p.data):
             word = fetch.o.p.data.as_value()
             m.d.comb += place.eq(Cat(word.word_select(n, 8 * granule), 1))
         for n, place in enumerate(gearbox.o.payload):
             m.d.comb += [
-                self.beat.p.data.word_select(n, 8 * granule).eq(place),
-                self.beat.p.strobe.word_select(n, granule).eq(place[-1].replicate(granule)),
+                cut.i.p.data.word_select(n, 8 * granule).eq(place),
+                cut.i.p.strobe.word_select(n, granule).eq(place[-1].replicate(granule)),
             ]
