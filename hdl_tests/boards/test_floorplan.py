@@ -1,4 +1,4 @@
-"""Where the multipliers of a large array stand."""
+"""Where multipliers and memories of a large array stand."""
 
 import re
 
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from boards.catalogue import find_board
 from boards.design import Design
-from boards.floorplan import CELL, GRIDS, Grid, floorplan
+from boards.floorplan import CELL, GRIDS, floorplan
 from vitaccel.ecp5 import DEVICES
 from vitaccel.flow.plan import Plan
 from vitaccel.presets import PRESETS
@@ -20,6 +20,11 @@ GRID = GRIDS[BOARD.fpga]
 def plan_of(config: str) -> Plan:
     design = Design(BOARD, PRESETS[config], 4096)
     return design.plan(design.nearest(BOARD.mhz))
+
+
+def spot(place: str) -> tuple[int, int]:
+    x, y = map(int, re.findall(r"\d+", place)[:2])
+    return x, y
 
 
 def module_of(netlist: str, path: list[str]) -> str:
@@ -37,32 +42,50 @@ def test_the_grid_is_that_of_the_device() -> None:
     }
 
 
-@given(rows=st.integers(1, 16), columns=st.integers(1, 16), lines=st.integers(1, 4))
-def test_no_place_is_given_twice(rows: int, columns: int, lines: int) -> None:
-    grid = Grid(GRID.groups, tuple(range(10, 10 * lines + 1, 10)))
-    places = list(grid.places(rows, columns))
-    assert len(places) in (0, rows * columns)
-    assert len(set(places)) == len(places)
-    if 4 * lines >= rows and columns <= len(grid.groups):
-        assert places
+@given(rows=st.integers(1, 30), columns=st.integers(1, 16))
+def test_a_column_has_groups_of_its_own(rows: int, columns: int) -> None:
+    found = GRID.columns(rows, columns)
+    assert len(found) in (0, columns)
+    each = -(-rows // 12)  # a group of four in each of three rows
+    assert bool(found) == (columns * each <= len(GRID.groups))
+    used = [group for groups in found for group in groups]
+    assert used == sorted(set(used))
+    assert all(len(groups) == each for groups in found)
 
 
 def test_columns_go_from_left_to_right_and_rows_down() -> None:
     places = floorplan(BOARD.fpga, LARGE)
-    assert len(places) == 144
+    assert len(set(places.values())) == len(places)
     spots = {
-        (column, row): tuple(map(int, re.findall(r"\d+", places[CELL.format(column, row)])[:2]))
+        (column, row): spot(places[CELL.format(column, row)])
         for column in range(12)
         for row in range(12)
     }
     for (column, row), (x, y) in spots.items():
         if column:
             left = spots[column - 1, row]
-            assert 9 <= x - left[0] <= 11
+            assert 9 <= x - left[0] <= 20, "beside its neighbour, or beyond the group of POST"
             assert y == left[1]
         if row:
             above = spots[column, row - 1]
             assert (y == above[1] and x > above[0]) or y == above[1] + 24
+
+
+def test_memories_are_below_their_columns() -> None:
+    places = floorplan(BOARD.fpga, LARGE)
+    for column in range(12):
+        left, _ = spot(places[CELL.format(column, 0)])
+        lane = [f"core.accelerator.activation.bank_{b}.words.0.{2 * column}" for b in range(4)]
+        assert [spot(places[name]) for name in lane] == [(left + 2 * b, 70) for b in range(4)]
+        if column % 3 == 0:
+            sums = f"core.accelerator.mxu.accumulators.rows_{column}.bank_0.words.0.0"
+            assert spot(places[sums]) == (left, 46)
+
+
+def test_memories_that_are_too_large_are_left_to_nextpnr() -> None:
+    places = floorplan(BOARD.fpga, LARGE.replace(activation_words=32768))
+    assert not [name for name in places if ".activation." in name]
+    assert [name for name in places if ".array." in name]
 
 
 def test_a_small_array_is_left_to_nextpnr() -> None:
