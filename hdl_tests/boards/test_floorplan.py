@@ -1,7 +1,10 @@
 """Where multipliers and memories of a large array stand."""
 
+import json
 import re
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,8 +12,10 @@ from boards.catalogue import find_board
 from boards.design import Design
 from boards.floorplan import CELL, GRIDS, floorplan
 from vitaccel.ecp5 import DEVICES
+from vitaccel.flow.gateware import build_gateware
 from vitaccel.flow.plan import Plan
 from vitaccel.presets import PRESETS
+from vitaccel.timing import Stopwatch
 
 BOARD = find_board("ulx3s-85f")
 LARGE = PRESETS["ulx3s-85f"]
@@ -102,3 +107,13 @@ def test_the_netlist_has_these_cells_and_yosys_is_told_of_them() -> None:
     told = re.findall(r'^setattr -set BEL "(\S+)" top/c:(\S+)$', plan.files["top.ys"], re.M)
     assert {cell: place for place, cell in told} == places
     assert "setattr" not in plan_of("tiny").files["top.ys"]
+
+
+@pytest.mark.synth
+def test_every_place_has_its_cell_after_synthesis(tmp_path: Path) -> None:
+    plan = plan_of("ulx3s-85f")
+    build_gateware(plan, tmp_path, (), Stopwatch())
+    netlist = json.loads((tmp_path / plan.digest() / "top.json").read_text())
+    cells = netlist["modules"]["top"]["cells"]
+    taken = {name: cell["attributes"].get("BEL") for name, cell in cells.items()}
+    assert {name: place for name, place in taken.items() if place} == floorplan(BOARD.fpga, LARGE)
