@@ -5,7 +5,10 @@ from typing import Literal
 
 import pytest
 
-from hdl_tests.harness.hybrids import random_hybrid
+from golden.execute import execute
+from golden.qnetwork import QQuotient
+from hdl_tests.harness.cases import images_for
+from hdl_tests.harness.hybrids import dead, random_hybrid
 from hdl_tests.harness.whole import compare_every_tensor
 from vitaccel.presets import PRESETS
 
@@ -19,4 +22,14 @@ def test_every_tensor_matches_golden(
     division: Literal["log2", "reciprocal"], tmp_path: Path
 ) -> None:
     network = random_hybrid(exact=division == "reciprocal")
+    compare_every_tensor(network, CONFIG.replace(division=division), tmp_path)
+
+
+@pytest.mark.parametrize("division", ["log2", "reciprocal"])
+def test_divisors_of_zero_give_zeros(
+    division: Literal["log2", "reciprocal"], tmp_path: Path
+) -> None:
+    network = dead(random_hybrid(exact=division == "reciprocal"))
+    quotient = next(layer for layer in network.layers if isinstance(layer, QQuotient))
+    assert not execute(network, images_for(network, 5))[quotient.name].any()
     compare_every_tensor(network, CONFIG.replace(division=division), tmp_path)

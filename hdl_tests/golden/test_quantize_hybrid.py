@@ -29,6 +29,7 @@ from golden.scheme import SCHEMES
 from golden.storage import load, save
 from golden.validate import validate
 from hdl_tests.harness.efficientvits import efficientvit
+from hdl_tests.harness.hybrids import dead
 from vitaccel.compile import compile_network
 from vitaccel.errors import ConfigError
 from vitaccel.frontend import from_module
@@ -174,12 +175,7 @@ def test_dead_rows_give_zeros(name: str) -> None:
     """An image of which no query is positive: divisors count as 1, all quotients are 0."""
     network = integers(name)
     layer = kinds(network, QQuotient)[0]
-    by_name = {y.name: y for y in network.layers}
-    q = by_name[layer.q]
-    bias = f"{q.name}.bias"
-    low = torch.full_like(network.tensors[bias], -(1 << 20))
-    dead = replace(network, tensors=network.tensors | {bias: low})
-    tensors = execute(dead, IMAGES)
+    tensors = execute(dead(network), IMAGES)
     assert (tensors[layer.q] < 0).all()
     codes = tensors[layer.divisor]
     if name == "exact":

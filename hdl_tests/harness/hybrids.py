@@ -1,6 +1,7 @@
 """Random integer convolutional networks with linear attention."""
 
 import math
+from dataclasses import replace
 
 import torch
 
@@ -23,7 +24,7 @@ from golden.qnetwork import (
 )
 from hdl_tests.harness.networks import Builder
 
-__all__ = ["random_hybrid"]
+__all__ = ["dead", "random_hybrid"]
 
 
 class HybridBuilder(Builder):
@@ -220,3 +221,11 @@ def random_hybrid(
         classes=tuple("abcde"),
         scheme="trio",
     )
+
+
+def dead(network: QNetwork) -> QNetwork:
+    """The same without a positive query in its first attention: all of its divisors are 0."""
+    quotient = next(layer for layer in network.layers if isinstance(layer, QQuotient))
+    bias = f"{quotient.q}.bias"
+    low = torch.full_like(network.tensors[bias], -(1 << 20))
+    return replace(network, tensors=network.tensors | {bias: low})

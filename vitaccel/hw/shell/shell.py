@@ -146,9 +146,12 @@ class Shell(wiring.Component):
         dones = self._units(m, reset, supervisor, sequencer, own)
         self._supervise(m, control, supervisor, sequencer)
 
-        alive = Signal()
+        alive, units_alive = Signal(), Signal()
         m.d.comb += self.done.eq(dones)
-        m.d.sync += alive.eq(read.alive | write.alive | dones.any() | self.beat | self.progress)
+        m.d.sync += [
+            units_alive.eq(dones.any() | self.beat | self.progress),
+            alive.eq(read.alive | write.alive | units_alive),
+        ]
         m.d.comb += [
             supervisor.progress.eq(alive),
             supervisor.idle.eq(read.idle & write.idle),

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from vitaccel.config import AcceleratorConfig
 from vitaccel.hw.ports import word_layout
+from vitaccel.hw.primitives.pipe import delayed
 from vitaccel.hw.streams.credits import Credits
 from vitaccel.hw.streams.row_buffer import RowBuffer
 from vitaccel.hw.vector.marker import marked_layout
@@ -35,8 +36,8 @@ class Replay(wiring.Component):
 
     Timing
     ------
-    `again` follows `RowBuffer.LATENCY` cycles after `once`, which has latency 0 and combinational
-    paths from `i` and back. A row and ``SLACK`` words more fit between them.
+    `again` follows ``RowBuffer.LATENCY + 1`` cycles after `once`, which has latency 0 and
+    combinational paths from `i` and back. A row and ``SLACK`` words more fit between them.
     """
 
     i: stream.Interface
@@ -61,9 +62,10 @@ class Replay(wiring.Component):
             self.i.ready.eq(self.once.ready & room.free),
             taken.eq(self.i.valid & self.i.ready),
             room.take.eq(taken),
-            words.i.p.lanes.eq(self.i.p.lanes),
-            words.i.p.last.eq(self.i.p.last),
-            words.i.valid.eq(taken),
+            # `taken` comes late, and RAMs are far.
+            words.i.p.lanes.eq(delayed(m, self.i.p.lanes, 1, "lanes")),
+            words.i.p.last.eq(delayed(m, self.i.p.last, 1, "last")),
+            words.i.valid.eq(delayed(m, taken, 1, "stored", reset_less=False)),
             self.again.p.lanes.eq(words.o.p.lanes),
             self.again.p.mask.eq(Mux(words.o.p.last, tail, ~0)),
             self.again.p.last.eq(words.o.p.last),
