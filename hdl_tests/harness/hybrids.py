@@ -225,7 +225,12 @@ def random_hybrid(
 
 def dead(network: QNetwork) -> QNetwork:
     """The same without a positive query in its first attention: all of its divisors are 0."""
+    by_name = {layer.name: layer for layer in network.layers}
     quotient = next(layer for layer in network.layers if isinstance(layer, QQuotient))
-    bias = f"{quotient.q}.bias"
-    low = torch.full_like(network.tensors[bias], -(1 << 20))
-    return replace(network, tensors=network.tensors | {bias: low})
+    q = by_name[quotient.q]
+    assert isinstance(q, QLinear)
+    x = by_name[q.x].out
+    weight = network.tensors[f"{q.name}.weight"].long()
+    most = (weight.clamp(min=0) * x.high + weight.clamp(max=0) * x.low).sum(1)
+    bias = {f"{q.name}.bias": -most.to(torch.int32)}
+    return replace(network, tensors=network.tensors | bias)
