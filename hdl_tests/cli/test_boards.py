@@ -27,7 +27,7 @@ PATH = (
 def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
     """Stand-ins, and a working folder of the test's own, where builds are kept."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("vitaccel.flow.build.make_plan", fake_plan)
+    monkeypatch.setattr("boards.design.make_plan", fake_plan)
     # No gateware is made that nobody elaborates: Amaranth warns of that, whatever test comes next.
     monkeypatch.setattr(Design, "top", lambda design, pll, _: SimpleNamespace(pll=pll))
     monkeypatch.setattr(fit, "resources", lambda config: {"all": Resources(20_000, 10, 41, 33)})

@@ -1,6 +1,7 @@
 """Stand-ins for the tools that make a bitstream: quick, and as fast or slow as a test wants."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ class Tools:
         return lines
 
 
-def fake_plan(top: Any, platform: Any) -> Plan:
+def fake_plan(top: Any, platform: Any, places: Mapping[str, str]) -> Plan:
     """Plan of a design that only has a clock; takes the place of `make_plan`."""
     return Plan(
         files={"top.ys": "", "wanted": f"{top.pll.mhz:g}"},
