@@ -99,6 +99,7 @@ def test_a_small_array_is_left_to_nextpnr() -> None:
     assert not floorplan(BOARD.fpga, LARGE.replace(array_products="luts"))
 
 
+@pytest.mark.synth
 def test_the_netlist_has_these_cells_and_yosys_is_told_of_them() -> None:
     plan = plan_of("ulx3s-85f")
     places = floorplan(BOARD.fpga, LARGE)
