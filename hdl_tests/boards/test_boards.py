@@ -15,7 +15,7 @@ from boards.design import Design
 from boards.family import ECP5
 from vitaccel.errors import ConfigError
 from vitaccel.flow.gateware import build_gateware, identity_of, pack
-from vitaccel.flow.plan import Plan, make_plan
+from vitaccel.flow.plan import Plan
 from vitaccel.hw.link.board_core import LIGHTS
 from vitaccel.presets import PRESETS
 from vitaccel.timing import Stopwatch
@@ -62,7 +62,7 @@ def _no_core(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def echo_plan(board: Board) -> Plan:
     design = Design(board, PRESETS[board.preset], 4096)
-    return make_plan(design.top(design.nearest(board.mhz)), board.platform())
+    return design.plan(design.nearest(board.mhz))
 
 
 def constraints(plan: Plan) -> str:
